@@ -1,0 +1,283 @@
+package kb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// depth is how many passages each leg contributes to the fusion.
+const depth = 100
+
+// bm25Share is the weight of the lexical leg in the convex combination; the rest is the
+// vectors'. Measured against reciprocal rank fusion and other shares on the evaluation
+// sets.
+const bm25Share = 0.5
+
+// Search finds passages. Both legs run at once, each filtered by audience; their scores
+// are fused by convex combination, and neighbours in one section become one hit. It
+// returns ErrBusy before a first scan is applied.
+func (l *Library) Search(ctx context.Context, q Query) (Results, error) {
+	started := time.Now()
+	if !l.ready.Load() {
+		return Results{}, ErrBusy
+	}
+	m, release := l.pin()
+	defer release()
+	vectors := make(chan vectorLeg, 1)
+	go func() { vectors <- l.searchVectors(ctx, q) }()
+	lexical := l.searchLexical(ctx, m, q)
+	near := <-vectors
+	if err := ctx.Err(); err != nil {
+		return Results{}, err
+	}
+	f := fusion{manifest: m, query: q, lexical: lexical.hits, vectors: near.hits, vectored: l.vectored}
+	r := Results{Hits: f.hits(), Took: time.Since(started)}
+	for _, leg := range []struct {
+		name string
+		err  error
+	}{{"bm25", lexical.err}, {"vectors", near.err}} {
+		if leg.err != nil {
+			l.log.Warn("search leg failed", "leg", leg.name, "reason", leg.err)
+			r.Degraded = append(r.Degraded, leg.name)
+		}
+	}
+	if len(r.Degraded) == 2 {
+		return r, fmt.Errorf("search: %w", lexical.err)
+	}
+	return r, nil
+}
+
+type lexicalLeg struct {
+	hits []lexicalHit
+	err  error
+}
+
+func (l *Library) searchLexical(ctx context.Context, m *manifest, q Query) (leg lexicalLeg) {
+	if !l.lexWhole.Load() {
+		return lexicalLeg{err: errBroken}
+	}
+	audiences := q.Audiences
+	if !slices.ContainsFunc(m.audiences, func(a string) bool { return !slices.Contains(audiences, a) }) {
+		audiences = nil // everything is allowed: no filter is needed
+	}
+	leg.hits, leg.err = l.lex.search(ctx, l.lex.terms(q), audiences, m.lengths, depth)
+	return leg
+}
+
+type vectorLeg struct {
+	hits []Scored
+	err  error
+}
+
+func (l *Library) searchVectors(ctx context.Context, q Query) (leg vectorLeg) {
+	if l.vecs == nil {
+		return leg
+	}
+	leg.err = guard(func() error {
+		vector, err := l.embedQuery(ctx, q)
+		if err != nil {
+			return err
+		}
+		leg.hits, err = l.vecs.store.Search(ctx, vector, q.Audiences, depth)
+		return err
+	})
+	return leg
+}
+
+// embedQuery is the question's vector, moved towards those of what was said before by
+// their weights.
+func (l *Library) embedQuery(ctx context.Context, q Query) ([]float32, error) {
+	sum, err := l.cfg.Embedder.EmbedQuery(ctx, q.Text)
+	if err != nil || len(q.Context) == 0 {
+		return sum, err
+	}
+	for _, c := range q.Context {
+		v, err := l.cfg.Embedder.EmbedQuery(ctx, c.Text)
+		if err != nil {
+			return nil, err
+		}
+		for i := range sum {
+			sum[i] += float32(c.Weight) * v[i]
+		}
+	}
+	normalise(sum)
+	return sum, nil
+}
+
+func normalise(v []float32) {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	if sum == 0 {
+		return
+	}
+	scale := float32(1 / math.Sqrt(sum))
+	for i := range v {
+		v[i] *= scale
+	}
+}
+
+// vectored says whether a passage has a vector that a search could find.
+func (l *Library) vectored(hash string) bool { return l.vecs != nil && l.vecs.holds(hash) }
+
+// Similarity returns the cosine of text, as a question, with each of others, as
+// passages. Without an embedder it returns nil and no error.
+func (l *Library) Similarity(ctx context.Context, text string, others []string) ([]float64, error) {
+	if l.cfg.Embedder == nil || len(others) == 0 {
+		return nil, nil
+	}
+	query, err := l.cfg.Embedder.EmbedQuery(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	vectors, err := l.cfg.Embedder.EmbedPassages(ctx, others)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, len(others))
+	for i, v := range vectors {
+		for j := range v {
+			out[i] += float64(v[j]) * float64(query[j])
+		}
+	}
+	return out, nil
+}
+
+// fusion makes hits of both legs' rankings.
+type fusion struct {
+	manifest *manifest
+	query    Query
+	lexical  []lexicalHit
+	vectors  []Scored
+	vectored func(hash string) bool
+}
+
+// candidate is a passage of either ranking.
+type candidate struct {
+	passage      *Passage
+	score        float64
+	bm25, vector Leg
+	coverage     float64
+	matched      []string
+}
+
+func (f *fusion) hits() []Hit {
+	ranked := f.candidates()
+	slices.SortFunc(ranked, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.passage.ID, b.passage.ID))
+	})
+	limit := f.query.Limit
+	if limit <= 0 {
+		limit = 10
+	}
+	return merge(ranked, limit)
+}
+
+// candidates scores every passage of either leg. What the manifest does not hold is of
+// another generation and dropped; the audience was part of both queries and is checked
+// again.
+func (f *fusion) candidates() []*candidate {
+	byHash := map[string]*candidate{}
+	var out []*candidate
+	get := func(hash string) *candidate {
+		p := f.manifest.passages[hash]
+		if p == nil || !slices.Contains(f.query.Audiences, p.Audience) {
+			return nil
+		}
+		if byHash[hash] == nil {
+			byHash[hash] = &candidate{passage: p}
+			out = append(out, byHash[hash])
+		}
+		return byHash[hash]
+	}
+	f.addLexical(get)
+	f.addVectors(get)
+	for _, c := range out {
+		c.score = f.fuse(c)
+	}
+	return out
+}
+
+func (f *fusion) addLexical(get func(string) *candidate) {
+	rank := 0
+	for _, h := range f.lexical {
+		if c := get(h.hash); c != nil {
+			rank++
+			c.bm25 = Leg{rank, h.score}
+			c.coverage, c.matched = h.coverage, h.matched
+		}
+	}
+}
+
+func (f *fusion) addVectors(get func(string) *candidate) {
+	rank := 0
+	for _, h := range f.vectors {
+		if c := get(h.Key); c != nil {
+			rank++
+			c.vector = Leg{rank, h.Score}
+		}
+	}
+}
+
+// fuse is share·BM25/max + (1−share)·min–max of the cosines. A passage whose vector is
+// still to come, or a search without vectors, goes by BM25 alone.
+func (f *fusion) fuse(c *candidate) float64 {
+	lexical, near := 0.0, 0.0
+	if len(f.lexical) > 0 && f.lexical[0].score > 0 {
+		lexical = c.bm25.Score / f.lexical[0].score
+	}
+	if len(f.vectors) == 0 || c.vector.Rank == 0 && !f.vectored(c.passage.Hash) {
+		return lexical
+	}
+	top, low := f.vectors[0].Score, f.vectors[len(f.vectors)-1].Score
+	if c.vector.Rank > 0 {
+		near = 1
+		if top > low {
+			near = (c.vector.Score - low) / (top - low)
+		}
+	}
+	return bm25Share*lexical + (1-bm25Share)*near
+}
+
+// merge turns ranked passages into at most limit hits: one that stands next to a better
+// one in its section joins it.
+func merge(ranked []*candidate, limit int) []Hit {
+	var hits []Hit
+	at := map[string]int{} // hit by path and ordinal
+	key := func(p *Passage, ordinal int) string { return fmt.Sprint(p.Path, "\x00", p.Anchor, "\x00", ordinal) }
+	for _, c := range ranked {
+		p := c.passage
+		i, ok := at[key(p, p.Ordinal-1)]
+		if !ok {
+			i, ok = at[key(p, p.Ordinal+1)]
+		}
+		if ok && len(hits[i].Passages) < maxMerged {
+			hits[i].join(c)
+		} else if len(hits) < limit {
+			i = len(hits)
+			hits = append(hits, Hit{Passages: []*Passage{p}, Score: c.score, BM25: c.bm25, Vector: c.vector, Coverage: c.coverage, Matched: c.matched})
+		} else {
+			continue
+		}
+		at[key(p, p.Ordinal)] = i
+	}
+	return hits
+}
+
+// maxMerged bounds a hit's passages.
+const maxMerged = 3
+
+// join adds a neighbour, before or after.
+func (h *Hit) join(c *candidate) {
+	if c.passage.Ordinal < h.Passages[0].Ordinal {
+		h.Passages = slices.Insert(h.Passages, 0, c.passage)
+		h.Best++
+		return
+	}
+	h.Passages = append(h.Passages, c.passage)
+}
