@@ -184,8 +184,10 @@ func (f *fixture) search(query string, audiences ...string) Results {
 // texts returns the text of every passage that answers, by path.
 func (f *fixture) texts() map[string]string {
 	out := map[string]string{}
-	for _, p := range f.lib.manifest().passages {
-		out[p.Path] += p.Text
+	for _, e := range f.lib.manifest().entries {
+		for _, p := range e.passages {
+			out[e.path] += p.Text
+		}
 	}
 	return out
 }

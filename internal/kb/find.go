@@ -13,8 +13,8 @@ import (
 const depth = 100
 
 // bm25Share is the weight of the lexical leg in the convex combination; the rest is the
-// vectors'. Measured against reciprocal rank fusion and other shares on the evaluation
-// sets.
+// vectors'. Mean nDCG@10 over the four evaluation sets: 0.824 at 0 (vectors alone), 0.854
+// at 0.3, 0.871 at 0.5, 0.871 at 0.6, 0.831 at 1 (BM25 alone).
 const bm25Share = 0.5
 
 // Search finds passages. Both legs run at once, each filtered by audience; their scores
@@ -245,32 +245,45 @@ func (f *fusion) fuse(c *candidate) float64 {
 }
 
 // merge turns ranked passages into at most limit hits: one that stands next to a better
-// one in its section joins it.
+// one in its section joins it. (Letting other documents go before a document's fourth
+// hit was tried: it gained 0.002 of nDCG@10 and lost a fifth of techqa's passage@5.)
 func merge(ranked []*candidate, limit int) []Hit {
-	var hits []Hit
-	at := map[string]int{} // hit by path and ordinal
-	key := func(p *Passage, ordinal int) string { return fmt.Sprint(p.Path, "\x00", p.Anchor, "\x00", ordinal) }
+	var hits []*Hit
+	at := map[place]*Hit{}
 	for _, c := range ranked {
 		p := c.passage
-		i, ok := at[key(p, p.Ordinal-1)]
-		if !ok {
-			i, ok = at[key(p, p.Ordinal+1)]
-		}
-		if ok && len(hits[i].Passages) < maxMerged {
-			hits[i].join(c)
+		here := place{p.Path, p.Anchor, p.Ordinal}
+		if near := here.neighbour(at); near != nil && len(near.Passages) < maxMerged {
+			near.join(c)
+			at[here] = near
 		} else if len(hits) < limit {
-			i = len(hits)
-			hits = append(hits, Hit{Passages: []*Passage{p}, Score: c.score, BM25: c.bm25, Vector: c.vector, Coverage: c.coverage, Matched: c.matched})
-		} else {
-			continue
+			at[here] = &Hit{Passages: []*Passage{p}, Score: c.score, BM25: c.bm25, Vector: c.vector, Coverage: c.coverage, Matched: c.matched}
+			hits = append(hits, at[here])
 		}
-		at[key(p, p.Ordinal)] = i
 	}
-	return hits
+	out := make([]Hit, len(hits))
+	for i, h := range hits {
+		out[i] = *h
+	}
+	return out
 }
 
 // maxMerged bounds a hit's passages.
 const maxMerged = 3
+
+// A place is where a passage stands in its document.
+type place struct {
+	path, anchor string
+	ordinal      int
+}
+
+// neighbour is the hit that holds the passage before or after this place.
+func (p place) neighbour(at map[place]*Hit) *Hit {
+	if h := at[place{p.path, p.anchor, p.ordinal - 1}]; h != nil {
+		return h
+	}
+	return at[place{p.path, p.anchor, p.ordinal + 1}]
+}
 
 // join adds a neighbour, before or after.
 func (h *Hit) join(c *candidate) {

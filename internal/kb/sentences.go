@@ -68,10 +68,22 @@ func skip(text string, i int, class func(rune) bool) int {
 	return i
 }
 
-func isStop(r rune) bool { return strings.ContainsRune(".?!…؟۔।", r) || isWideStop(r) }
+func isStop(r rune) bool {
+	switch r {
+	case '.', '?', '!', '…', '؟', '۔', '।':
+		return true
+	}
+	return isWideStop(r)
+}
 
 // isWideStop reports the stops of scripts that put no space after them.
-func isWideStop(r rune) bool { return strings.ContainsRune("。！？．｡", r) }
+func isWideStop(r rune) bool {
+	switch r {
+	case '。', '！', '？', '．', '｡':
+		return true
+	}
+	return false
+}
 
 func isCloser(r rune) bool { return strings.ContainsRune(`"'”’»›)]}」』）】〉》`, r) }
 
@@ -81,16 +93,17 @@ func isOpener(r rune) bool { return strings.ContainsRune(`"'“‘„«‹([{¿�
 // close after it and the citation marks, as in "…within 14 days.[1][2]".
 func afterStop(text string, i int) int {
 	i = skip(text, skip(text, i, isStop), isCloser)
-	for {
+	for strings.HasPrefix(text[i:], "[") || strings.HasPrefix(text[i:], " [") {
 		n := len(citation.FindString(text[i:min(len(text), i+8)]))
 		if n == 0 {
-			return i
+			break
 		}
 		i += n
 	}
+	return i
 }
 
-var citation = regexp.MustCompile(`^\[[0-9]{1,3}\]`)
+var citation = regexp.MustCompile(`^ ?\[[0-9]{1,3}\]`)
 
 // endsSentence reports whether the stops at text[stop:end] end the sentence that began
 // at start, where the text goes on at next.
@@ -109,8 +122,11 @@ func endsSentence(text string, start, stop, end, next int) bool {
 }
 
 // goesOn reports whether rest continues a sentence: it begins in lower case, though not
-// as "iPhone" does, or with more stops.
+// as "iPhone" or an item "(b)" does, or with more stops.
 func goesOn(rest string) bool {
+	if strings.IndexByte("(ivx", rest[0]) >= 0 && item.MatchString(rest[:min(len(rest), 8)]) {
+		return false
+	}
 	r, size := utf8.DecodeRuneInString(rest)
 	for isOpener(r) && size < len(rest) {
 		rest = rest[size:]
@@ -131,34 +147,40 @@ func abbreviated(text string, start, stop, next int) bool {
 		return true // "1. Open the app"
 	}
 	word = strings.TrimLeftFunc(word, isOpener)
-	lower, following := strings.ToLower(word), wordAfter(text[next:])
-	digit := following != "" && '0' <= following[0] && following[0] <= '9'
-	switch {
-	case beforeName[lower]:
+	following := wordAfter(text[next:])
+	switch key := lookup(word); {
+	case beforeName[key]:
 		return true
-	case beforeNumber[lower]:
-		return digit
-	case atEnd[lower]:
-		return digit && lower != "etc"
-	case lower == "a.m", lower == "p.m", lower == "am", lower == "pm":
-		return digit || afterTime[following]
+	case beforeNumber[key]:
+		return following != "" && '0' <= following[0] && following[0] <= '9'
+	case timeOfDay[key]:
+		return afterTime[following]
 	case isOrdinal(word) && afterOrdinal[following]:
 		return true // "am 1. März"
-	case initials.MatchString(word):
-		return !starters[following]
 	}
-	return false
+	return (beforeWord[lookup(word)] || initials.MatchString(word)) && !starters[following]
+}
+
+// lookup returns the key of a word in the lists below. Words in capitals keep them: "CA"
+// is a state, "ca" is about.
+func lookup(word string) string {
+	if len(word) > 1 && strings.ToUpper(word) == word {
+		return word
+	}
+	return strings.ToLower(word)
 }
 
 // maxWord bounds how much of a word is looked at; no abbreviation is as long.
 const maxWord = 24
 
 func wordBefore(s string) string {
-	if i := strings.LastIndexFunc(s[max(0, len(s)-maxWord):], unicode.IsSpace); i >= 0 {
-		_, size := utf8.DecodeRuneInString(s[max(0, len(s)-maxWord)+i:])
-		return s[max(0, len(s)-maxWord)+i+size:]
+	s = s[max(0, len(s)-maxWord):]
+	i := strings.LastIndexFunc(s, unicode.IsSpace)
+	if i < 0 {
+		return s
 	}
-	return s
+	_, size := utf8.DecodeRuneInString(s[i:])
+	return s[i+size:]
 }
 
 func wordAfter(s string) string {
@@ -177,13 +199,15 @@ var (
 	// enumerator is the number of an item that a sentence begins with.
 	enumerator = regexp.MustCompile(`^\(?(?:[0-9]{1,3}(?:\.[0-9]{1,3})*|[A-Za-z]|[ivxIVX]{1,5})\)?$`)
 
+	item = regexp.MustCompile(`^(?:\([a-z]{1,3}\)|[ivx]{1,4}[.)])\s`)
+
 	// initials are "J" in "J. Smith" and "U.S" in "U.S. customers".
-	initials = regexp.MustCompile(`^\p{Lu}(?:\.\p{L})*$`)
+	initials = regexp.MustCompile(`^(?:\p{Lu}|\p{L}(?:\.\p{L})+)$`)
 )
 
-func words(s string) map[string]bool {
+func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
-	for w := range strings.FieldsSeq(s) {
+	for w := range strings.FieldsSeq(words) {
 		m[w] = true
 	}
 	return m
@@ -191,29 +215,28 @@ func words(s string) map[string]bool {
 
 var (
 	// beforeName never ends a sentence: something must follow.
-	beforeName = words(`mr mrs ms mx dr prof st rev hon gen capt sgt lt messrs mme mlle m/s
-		e.g eg i.e ie cf vs viz approx ca incl excl resp esp usu z.b bzw d.h u.a ggf evtl vgl inkl zzgl
-		p.ex sr sra hr fr tel fax`)
+	beforeName = wordSet(`mr mrs ms mx prof rev hon gen capt sgt messrs mme mlle e.g eg i.e ie cf vs viz
+		approx ca incl excl resp esp z.b bzw d.h u.a ggf evtl vgl inkl zzgl p.ex tel fax`)
 
-	// beforeNumber is an abbreviation before a number and may be a word elsewhere: "The
-	// answer is no."
-	beforeNumber = words(`no nos nr fig figs sec sect art arts p pp par para paras cl ch chap vol
-		ed app ext v ver rev § abs ziff n num tab eq item rm apt ste max min
+	// beforeNumber abbreviates before a number and is a word elsewhere: "The answer is no."
+	beforeNumber = wordSet(`no nos nr NO fig figs sec sect art arts p pp par para paras cl ch chap vol
+		ext v ver § abs ziff eq apt ste max min
 		jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun`)
 
-	// atEnd abbreviates and may well end a sentence.
-	atEnd = words(`etc inc ltd co corp llc plc gmbh jr ave blvd rd dept bldg govt intl
-		hrs hr mins secs wks mos yrs usw al`)
+	// beforeWord may end a sentence; the word that follows tells.
+	beforeWord = wordSet(`dr st inc ltd co corp llc LLC plc PLC gmbh jr sr ave blvd rd dept bldg govt intl al`)
 
-	afterTime = words(`Monday Tuesday Wednesday Thursday Friday Saturday Sunday Mon Tue Wed Thu Fri Sat Sun
+	timeOfDay = wordSet(`a.m p.m A.M P.M am pm`)
+
+	afterTime = wordSet(`Monday Tuesday Wednesday Thursday Friday Saturday Sunday Mon Tue Wed Thu Fri Sat Sun
 		January February March April May June July August September October November December
 		GMT UTC BST CET CEST EST EDT ET CST CDT CT MST MDT MT PST PDT PT AEST IST JST Eastern Central Mountain Pacific`)
 
-	afterOrdinal = words(`Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember
+	afterOrdinal = wordSet(`Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember
 		Quartal Halbjahr Kalendertag Werktag Tag Monat Jahr Stock`)
 
-	// starters begin a sentence far more often than they follow initials as a name.
-	starters = words(`A After All Also An Any Are As At Be Before But By Can Check Contact Do Does Each
+	// starters begin a sentence far more often than they are part of a name.
+	starters = wordSet(`A After All Also An Any Are As At Be Before But By Can Check Contact Do Does Each
 		Every For From He Her His How However I If In Is It Its Items Many Most My No Not On Once Only Or Orders
 		Other Our Please Refunds Returns See She Since So Some Such That The Their Then There These They This
 		Those To Under Unless Until We What When Where Which While Who Why With You Your`)
