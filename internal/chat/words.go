@@ -1,0 +1,36 @@
+package chat
+
+import (
+	"strings"
+
+	"citebot/internal/citations"
+)
+
+// What the bot says in its own words. All of it stands here: short, calm, and no
+// statement about a policy. A document's title is the only thing filled in.
+const (
+	sayEmpty    = "Ask me something about the documents, and I will answer with the passages that say so."
+	sayTooLong  = "That is more than I can read at once. Please ask one question, in a few sentences."
+	sayGreeting = "Hello. Ask me something about the documents, and I will answer with the passages that say so."
+	sayThanks   = "You are welcome."
+	sayUnsure   = "The documents do not say this outright. The nearest they say:"
+	sayNoAnswer = "I could not find an answer to that in the documents."
+	sayPerson   = "A person can help you further."
+)
+
+// noAnswerNotice says that nothing was found, what comes nearest, and what to do.
+func noAnswerNotice(nearest []citations.Nearest) string {
+	if len(nearest) == 0 {
+		return sayNoAnswer + " " + sayPerson
+	}
+	return sayNoAnswer + " The nearest document is “" + nearest[0].Title + "”. " + sayPerson
+}
+
+// unsureNotice goes before parts that may not be what was asked for. missing are words of
+// the question that nothing found has.
+func unsureNotice(missing []string) string {
+	if len(missing) == 0 {
+		return sayUnsure
+	}
+	return "Nothing found about: " + strings.Join(missing, ", ") + ". " + sayUnsure
+}
