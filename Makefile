@@ -1,0 +1,47 @@
+# make check is what CI runs beside the tests; see .ci/run.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+EVAL        := ../shared/eval
+VULNDB      := ../shared/vulndb.tgz
+
+.PHONY: check vet vuln figures bench cover
+
+check: vet vuln figures
+
+vet:
+	test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))"
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+# Vulnerabilities of what the program calls, from a copy of the Go vulnerability database.
+vuln:
+ifneq ($(wildcard $(VULNDB)),)
+	db=$$(mktemp -d) && trap 'rm -rf "$$db"' EXIT && tar xzf $(VULNDB) -C "$$db" --strip-components=1 && \
+		go run $(GOVULNCHECK) -db="file://$$db" ./...
+else
+	@echo "skipped: govulncheck, because there is no $(VULNDB)"
+endif
+
+# The reviewed figures of the question sets that are here, those of kb-docs being a test.
+# `make figures UPDATE=--update SETS=faq` writes a set's golden file.
+SETS ?= $(basename $(notdir $(wildcard cmd/bot/testdata/eval/*.golden)))
+figures:
+ifeq ($(wildcard $(EVAL)),)
+	@echo "skipped: figures of the evaluation sets, because there is no $(EVAL)"
+else ifeq ($(SETS),)
+	@echo "skipped: figures of the evaluation sets, because none has a golden file yet"
+else
+	mkdir -p cmd/bot/testdata/eval
+	for set in $(SETS); do \
+		echo "== $$set" && go run ./cmd/bot eval --docs $(EVAL)/$$set/docs --offtopic $(EVAL)/offtopic/questions.jsonl \
+			--golden cmd/bot/testdata/eval/$$set.golden $(UPDATE) $(EVAL)/$$set/questions.jsonl || exit 1; \
+	done
+endif
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+cover:
+	go test -short -coverpkg=./... -coverprofile=coverage.out ./...
+	go tool cover -func=coverage.out | tail -n 1

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"citebot/internal/chat/web"
+	"citebot/internal/kb"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// From which level up commands log.
+const (
+	logServe   = slog.LevelInfo
+	logOneShot = slog.LevelWarn
+)
+
+type serveCmd struct{}
+
+// Run serves until ctx ends, which is no error.
+func (serveCmd) Run(ctx context.Context, b *bot) error {
+	cfg, err := b.config()
+	if err != nil {
+		return err
+	}
+	log := b.log(logServe)
+	p, err := openPipeline(ctx, cfg, log)
+	if err != nil {
+		return whoHasIt(err, cfg.State)
+	}
+	err = b.serve(ctx, cfg, p, log)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, p.Close())
+}
+
+// whoHasIt names the daemon that keeps a second one from starting.
+func whoHasIt(err error, state string) error {
+	if !errors.Is(err, kb.ErrLocked) {
+		return err
+	}
+	who := ""
+	if d, err := readDaemon(state); err == nil {
+		who = fmt.Sprintf(" (%s, process %d)", d.URL, d.PID)
+	}
+	return fmt.Errorf("%s: %w%s; stop it, or name another folder with BOT_STATE or --state", state, err, who)
+}
+
+// serve listens before anything is read, so that the page can say how far reading has
+// come, and returns when the library and the web have stopped.
+func (b *bot) serve(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", cfg.HTTP)
+	if err != nil {
+		return fmt.Errorf("BOT_HTTP: cannot serve on %s: %w; choose a free port of this machine, for example with --http 127.0.0.1:0", cfg.HTTP, err)
+	}
+	url := localURL(listener.Addr())
+	site, err := web.New(p.site(cfg, listener.Addr().String(), log))
+	if err == nil {
+		p.answerer.SourceURL = site.SourceURL
+		err = daemon{URL: url, PID: os.Getpid()}.write(cfg.State)
+	}
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer os.Remove(daemonFile(cfg.State))
+	b.say.line("citebot answers from %s at %s (Ctrl-C stops it)", cfg.Docs, cmp.Or(cfg.PublicURL, url))
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.library.Run(ctx) })
+	group.Go(func() error { return site.Serve(ctx, listener) })
+	group.Go(func() error { return b.followLoad(ctx, p.library.Status, log) })
+	return group.Wait()
+}
+
+// loadPoll is how often the first load's progress is looked at.
+const loadPoll = 200 * time.Millisecond
+
+// followLoad shows the first load until it is done, then says what there is.
+func (b *bot) followLoad(ctx context.Context, status func() kb.Status, log *slog.Logger) error {
+	b.say.progress.line = func(s step) {
+		log.Info("loading", slog.String("step", s.what), slog.Int("done", s.done), slog.Int("of", s.total))
+	}
+	defer b.say.progress.clear()
+	for {
+		s := status()
+		if s.Ready && s.Progress.Vectors >= s.Progress.VectorsTotal {
+			b.loaded(s, log)
+			return nil
+		}
+		b.say.progress.show(loading(s.Progress))
+		if err := pause(ctx, loadPoll); err != nil {
+			return nil // stopped while loading, as asked
+		}
+	}
+}
+
+func (b *bot) loaded(s kb.Status, log *slog.Logger) {
+	b.say.progress.clear()
+	log.Info("documents are loaded", slog.Int("documents", s.Documents), slog.Int("passages", s.Passages),
+		slog.Int("failed", s.Failed), slog.Int("skipped", s.Skipped))
+	if s.Documents == 0 {
+		log.Warn("the documents folder is empty; the bot will follow what is put there")
+	}
+}

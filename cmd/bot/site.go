@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"citebot/internal/chat"
+	"citebot/internal/chat/web"
+	"citebot/internal/citations"
+	"citebot/internal/kb"
+)
+
+// site shows the library and the answers to package web, which knows neither.
+func (p *pipeline) site(cfg config, addr string, log *slog.Logger) web.Config {
+	return web.Config{
+		Ask: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
+			return p.answerer.Answer(ctx, q, progress)
+		},
+		Search: func(ctx context.Context, query string, history []chat.Turn, audiences []string, limit int) (any, error) {
+			return p.Search(ctx, chat.Question{Text: query, History: history, Audiences: audiences}, limit)
+		},
+		Documents: func() []web.Document { return webDocuments(p.library.Documents()) },
+		Source: func(hash string) (web.Source, bool) {
+			view, ok := p.library.View(hash)
+			return webSource(view), ok
+		},
+		Ready:     func() web.Readiness { return readiness(p.library.Status()) },
+		Audience:  cfg.Audience,
+		Addr:      addr,
+		PublicURL: cfg.PublicURL,
+		Token:     cfg.Token,
+		Busy:      kb.ErrBusy,
+		Log:       log,
+	}
+}
+
+func webDocuments(states []kb.DocumentState) []web.Document {
+	out := make([]web.Document, len(states))
+	for i, s := range states {
+		out[i] = web.Document(s)
+	}
+	return out
+}
+
+// webSource is a passage in its document. It leads on to the passage in its place today
+// only where the same people may read that.
+func webSource(v kb.View) web.Source {
+	p := v.Passage
+	s := web.Source{
+		Path: p.Path, Title: p.Title, Section: p.Section(), Updated: p.Updated, Owner: v.Document.Owner, URL: p.URL,
+		State: sourceState(v), Lines: [2]int(p.Lines),
+	}
+	if v.Now != nil && v.Now.Audience == p.Audience {
+		s.Now = v.Now.Hash
+	}
+	for _, span := range p.Spans {
+		s.Spans = append(s.Spans, web.Span{Text: p.Text[span.Start:span.End], Lines: [2]int(span.Lines)})
+	}
+	for _, b := range v.Document.Blocks {
+		s.Blocks = append(s.Blocks, web.Block{
+			Kind: string(b.Kind), Level: b.Level, Text: b.Text, Anchor: b.Anchor, Header: b.Header, Lines: [2]int(b.Lines),
+		})
+	}
+	return s
+}
+
+func sourceState(v kb.View) string {
+	switch {
+	case v.Removed:
+		return web.SourceRemoved
+	case v.Current:
+		return web.SourceCurrent
+	}
+	return web.SourceChanged
+}
+
+// readiness tells how each part of the program is. What this build does not have yet is
+// off, so that /readyz always names the same parts.
+func readiness(s kb.Status) web.Readiness {
+	off := web.Part{State: web.StateOff}
+	return web.Readiness{Ready: s.Ready, Parts: map[string]web.Part{
+		"library": libraryPart(s),
+		"vectors": vectorsPart(s),
+		"llm":     off,
+		"slack":   off,
+		"discord": off,
+	}}
+}
+
+func libraryPart(s kb.Status) web.Part {
+	progress := web.Progress(s.Progress)
+	problems := slices.Clone(s.Problems)
+	if s.Failed > 0 {
+		problems = append(problems, fmt.Sprintf("%s could not be read; /api/documents says why", count(s.Failed, "document")))
+	}
+	part := web.Part{State: web.StateOK, Problem: strings.Join(problems, "; "), Progress: &progress}
+	switch {
+	case !s.Ready:
+		part.State = web.StateLoading
+	case part.Problem != "":
+		part.State = web.StateDegraded
+	}
+	return part
+}
+
+func vectorsPart(s kb.Status) web.Part {
+	progress := web.Progress(s.Progress)
+	part := web.Part{State: web.StateOK, Progress: &progress}
+	switch {
+	case slices.Contains(s.Degraded, "vectors"):
+		part.State, part.Problem = web.StateDegraded, "search by meaning is not available; answers rest on words alone"
+	case progress.Vectors < progress.VectorsTotal:
+		part.State = web.StateLoading
+	}
+	return part
+}
