@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"citebot/internal/kb"
 	"citebot/internal/kb/parse"
@@ -64,60 +61,31 @@ type linter struct {
 }
 
 func (l *linter) walk(ctx context.Context) error {
-	return filepath.WalkDir(l.dir, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			l.fail(path, 0, err.Error())
-		case hidden(d.Name()) && path != l.dir:
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-		case d.IsDir():
-		case !parse.Accepts(path):
-			l.skipped++
-		default:
-			l.file(ctx, path)
-		}
-		return nil
-	})
+	skipped, err := kb.Inspect(ctx, kb.Config{
+		Docs: l.dir, Parse: parse.Parse, Accepts: parse.Accepts, Audience: l.cfg.audienceOf,
+	}, l.file)
+	l.skipped = len(skipped)
+	return err
 }
 
-func hidden(name string) bool { return strings.HasPrefix(name, ".") }
-
-func (l *linter) file(ctx context.Context, path string) {
+func (l *linter) file(f kb.Finding) {
 	l.documents++
-	data, err := os.ReadFile(path)
-	if err != nil {
-		l.fail(path, 0, err.Error())
+	path := filepath.Join(l.dir, filepath.FromSlash(f.Path))
+	if f.Err == nil {
+		l.document(path, f.Document, len(f.Passages))
 		return
 	}
-	name, err := filepath.Rel(l.dir, path)
-	if err != nil {
-		l.fail(path, 0, err.Error())
-		return
+	var at *kb.ParseError
+	if errors.As(f.Err, &at) {
+		l.fail(path, at.Line, at.Reason)
+	} else {
+		l.fail(path, 0, f.Err.Error())
 	}
-	name = filepath.ToSlash(name)
-	doc, err := parse.Parse(ctx, name, data)
-	if err != nil {
-		line, reason := 0, err.Error()
-		var at *kb.ParseError
-		if errors.As(err, &at) {
-			line, reason = at.Line, at.Reason
-		}
-		l.fail(path, line, reason)
-		return
-	}
-	l.document(path, doc, len(kb.Split(doc, l.cfg.audienceOf(name))))
 }
 
 // document lints what was read.
 func (l *linter) document(path string, doc kb.Document, passages int) {
 	l.passages += passages
-	if passages == 0 {
-		l.fail(path, 0, "there is no text in it")
-	}
 	for _, w := range doc.Warnings {
 		l.warn(path, w.Line, w.Text)
 	}

@@ -125,29 +125,6 @@ func normalise(v []float32) {
 // vectored says whether a passage has a vector that a search could find.
 func (l *Library) vectored(hash string) bool { return l.vecs != nil && l.vecs.holds(hash) }
 
-// Similarity returns the cosine of text, as a question, with each of others, as
-// passages. Without an embedder it returns nil and no error.
-func (l *Library) Similarity(ctx context.Context, text string, others []string) ([]float64, error) {
-	if l.cfg.Embedder == nil || len(others) == 0 {
-		return nil, nil
-	}
-	query, err := l.cfg.Embedder.EmbedQuery(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	vectors, err := l.cfg.Embedder.EmbedPassages(ctx, others)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(others))
-	for i, v := range vectors {
-		for j := range v {
-			out[i] += float64(v[j]) * float64(query[j])
-		}
-	}
-	return out, nil
-}
-
 // fusion makes hits of both legs' rankings.
 type fusion struct {
 	manifest *manifest

@@ -49,6 +49,7 @@ type Library struct {
 	lex   *lexicon
 	cache *vectorCache // nil without an embedder
 	vecs  *vectorQueue // nil without an embedder
+	alike *similarity  // nil without an embedder
 
 	ready    atomic.Bool // a first scan is applied
 	lexWhole atomic.Bool // the lexicon holds every passage of the manifest
@@ -177,6 +178,9 @@ func (l *Library) openVectors(ctx context.Context) error {
 	}
 	l.cache = cache
 	l.vecs = newVectorQueue(e, l.cfg.Vectors, cache)
+	if l.alike, err = newSimilarity(e); err != nil {
+		return err
+	}
 	return l.vecs.restore(ctx, l.current)
 }
 

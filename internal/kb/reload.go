@@ -308,7 +308,7 @@ func (l *Library) readDocument(ctx context.Context, root *os.Root, name string, 
 	}
 	v := version{Document: doc, Passages: Split(doc, e.rule)}
 	if len(v.Passages) == 0 {
-		return l.failed(e, &ParseError{Reason: "it holds no text"}), nil
+		return l.failed(e, errNoText), nil
 	}
 	if e.version, err = l.store.putVersion(v); err != nil {
 		return loaded{}, fmt.Errorf("state folder: %w", err)
@@ -316,6 +316,8 @@ func (l *Library) readDocument(ctx context.Context, root *os.Root, name string, 
 	e.take(v)
 	return loaded{entry: e}, nil
 }
+
+var errNoText = &ParseError{Reason: "it holds no text"}
 
 func (l *Library) parse(ctx context.Context, name string, data []byte) (doc Document, err error) {
 	err = guard(func() (err error) {
