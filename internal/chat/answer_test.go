@@ -64,7 +64,7 @@ func answerCase(t *testing.T, ar *txtar.Archive) (got string, want *txtar.File) 
 		t.Fatal("a case needs a question and a want")
 	}
 	question, _, _ = strings.Cut(question, "\n")
-	a := &Answerer{Search: finds(hits(docs...)), Log: strictLog(t)}
+	a := &Answerer{Search: finds(hits(docs...)), Similarity: alike, Log: strictLog(t)}
 	return show(ask(t, a, question)), want
 }
 

@@ -67,6 +67,16 @@ func finds(hits []kb.Hit) func(context.Context, kb.Query) (kb.Results, error) {
 	return func(context.Context, kb.Query) (kb.Results, error) { return kb.Results{Hits: hits}, nil }
 }
 
+// alike is a similarity that one can see through: the more of the question's words a text
+// has, the closer it is.
+func alike(_ context.Context, text string, others []string) ([]float64, error) {
+	var cosines []float64
+	for _, other := range others {
+		cosines = append(cosines, 0.5+0.4*share(stemSet(text), stemSet(other)))
+	}
+	return cosines, nil
+}
+
 // strict fails the test when anything is logged as an error.
 type strict struct {
 	slog.Handler

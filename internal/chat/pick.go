@@ -16,7 +16,7 @@ const (
 	maxListWords  = 120
 
 	// The share of the best score that a further unit needs, by where it stands.
-	nearBest     = 0.80 // anywhere, with a term of the question that nothing chosen has
+	nearBest     = 0.75 // anywhere, with a term of the question that nothing chosen has
 	nearTop      = 0.92 // anywhere
 	nearAdjacent = 0.70 // right beside a chosen one
 	nearSection  = 0.75 // under the same heading of the same passage
@@ -77,8 +77,10 @@ func (p *picker) wants(i int, best float64) bool {
 		return false
 	}
 	near := u.score / best
-	return near >= nearTop || near >= nearBest && p.addsTerm(u) ||
-		near >= nearSection && p.besides(u) || near >= nearAdjacent && u.kind == citations.Sentence && p.beside(i)
+	return near >= nearTop ||
+		near >= nearBest && p.addsTerm(u) ||
+		near >= nearSection && p.sameSection(u) ||
+		near >= nearAdjacent && u.kind == citations.Sentence && p.beside(i)
 }
 
 // says reports whether something taken already says what u says.
@@ -97,8 +99,8 @@ func (p *picker) beside(i int) bool {
 		p.in[i+1] && follows(&p.units[i], &p.units[i+1])
 }
 
-// besides reports whether something under the same heading was taken.
-func (p *picker) besides(u *unit) bool {
+// sameSection reports whether something under the same heading was taken.
+func (p *picker) sameSection(u *unit) bool {
 	for i := range p.in {
 		if v := &p.units[i]; v.passage == u.passage && v.heading == u.heading {
 			return true

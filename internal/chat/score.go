@@ -30,9 +30,8 @@ const (
 
 // A reading is a question laid beside the units that may answer it.
 type reading struct {
-	terms map[string]float64 // the question's stems and how much each counts, idf included
-	total float64            // sum of terms
-	asked []string           // the question's own stems, for what an added unit adds
+	terms map[string]float64 // stems of question and clues, and how much each counts, idf included
+	asked []string           // the question's own stems
 	units []unit
 }
 
@@ -69,7 +68,7 @@ func (r *reading) weigh(q kb.Query) {
 		}
 	}
 	r.terms = map[string]float64{}
-	for _, c := range append(q.Context, kb.Clue{Text: q.Text, Weight: 1}) {
+	for _, c := range slices.Concat(q.Context, []kb.Clue{{Text: q.Text, Weight: 1}}) {
 		for _, t := range stems(c.Text) {
 			r.terms[t] = max(r.terms[t], c.Weight)
 		}

@@ -198,17 +198,18 @@ func (s *scoring) postings(ctx context.Context, term, field string, f func(n uin
 
 // best resolves the k highest scores to hits.
 func (s *scoring) best(k int) ([]lexicalHit, error) {
-	slices.SortFunc(s.touched, func(a, b uint64) int {
-		return cmp.Or(cmp.Compare(s.scores[b], s.scores[a]), cmp.Compare(a, b))
-	})
-	hits := make([]lexicalHit, 0, min(k, len(s.touched)))
-	for _, n := range s.touched[:min(k, len(s.touched))] {
-		hash, err := s.reader.ExternalID(index.NewIndexInternalID(nil, n))
+	top := topK{k: k}
+	for _, n := range s.touched {
+		top.offer(int(n), s.scores[n])
+	}
+	hits := make([]lexicalHit, 0, len(top.heap))
+	for _, r := range top.sorted() {
+		hash, err := s.reader.ExternalID(index.NewIndexInternalID(nil, uint64(r.row)))
 		if err != nil {
 			return nil, err
 		}
-		hit := lexicalHit{hash: hash, score: s.scores[n]}
-		hit.coverage, hit.matched = s.coverage(s.matches[n])
+		hit := lexicalHit{hash: hash, score: r.score}
+		hit.coverage, hit.matched = s.coverage(s.matches[r.row])
 		hits = append(hits, hit)
 	}
 	return hits, nil

@@ -42,6 +42,7 @@ type element struct {
 	tag    atom.Atom
 	next   int // index of the next outer open element of the same tag; 0: none
 	scope  int // index of the innermost boundary around it, or its own
+	wall   int // index of the innermost element that the start of an item does not look beyond
 	begin  int // <header>: how many blocks there were before it
 	hasNav bool
 	place
@@ -90,9 +91,12 @@ func (p *page) start(tag atom.Atom, a attrs, line int) {
 		p.lineBreak()
 	case tag == atom.Hr:
 		p.flush()
+		p.close(atom.P)
 	case tag == atom.Img:
 		p.image(a, line)
 	case t&void != 0:
+	case t&part != 0 && p.inner[atom.Table] == 0:
+		p.flush()
 	case t&block != 0:
 		p.flush()
 		p.imply(tag, t)
@@ -173,26 +177,41 @@ func (p *page) imply(tag atom.Atom, t traits) {
 		p.close(atom.P)
 	}
 	switch tag {
-	case atom.Li:
-		p.close(atom.Li)
-	case atom.Dt, atom.Dd:
-		p.close(atom.Dt, atom.Dd)
+	case atom.Li, atom.Dt, atom.Dd:
+		if wall := p.top().wall; isSibling(p.open[wall].tag, tag) {
+			p.closeTo(wall)
+		}
+	case atom.Table:
+		if i := p.inner[atom.Table]; i > 0 && p.top().scope == i { // it stands in no cell
+			p.closeTo(i)
+		}
+	case atom.Caption, atom.Thead, atom.Tbody, atom.Tfoot:
+		p.closeTo(p.inner[atom.Table] + 1)
+	case atom.Tr:
+		p.closeTo(p.tableBody() + 1)
 	case atom.Td, atom.Th:
-		p.close(atom.Td, atom.Th)
-		if len(p.tables) > 0 && p.inner[atom.Tr] < p.inner[atom.Table] {
+		if p.inner[atom.Tr] < p.inner[atom.Table] {
+			p.closeTo(p.tableBody() + 1)
 			p.push(atom.Tr, nil, 0)
 		}
-	case atom.Tr:
-		p.close(atom.Td, atom.Th, atom.Tr, atom.Caption)
-	case atom.Thead, atom.Tbody, atom.Tfoot:
-		p.close(atom.Td, atom.Th, atom.Tr, atom.Caption, atom.Thead, atom.Tbody, atom.Tfoot)
+		p.closeTo(p.inner[atom.Tr] + 1)
 	case atom.Option, atom.Optgroup:
 		p.close(atom.Option)
 	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
-		if headingLevel(p.top().tag) > 0 {
+		if top := p.top(); headingLevel(top.tag) > 0 && top.cover == shown { // an inline element may keep a covered one open
 			p.pop()
 		}
 	}
+}
+
+// tableBody returns the index of the element that the open table's rows stand in.
+func (p *page) tableBody() int {
+	return max(p.inner[atom.Table], p.inner[atom.Thead], p.inner[atom.Tbody], p.inner[atom.Tfoot])
+}
+
+// isSibling reports whether the start tag of an item ends an open one.
+func isSibling(open, tag atom.Atom) bool {
+	return open == tag || open == atom.Dt && tag == atom.Dd || open == atom.Dd && tag == atom.Dt
 }
 
 func (p *page) close(tags ...atom.Atom) {
@@ -216,7 +235,7 @@ const maxOpen = 2000
 // covers what is in it: covered text must not show because it stands deep.
 func (p *page) push(tag atom.Atom, a attrs, line int) {
 	outer := p.top()
-	e := element{tag: tag, next: p.inner[tag], scope: outer.scope, place: outer.place}
+	e := element{tag: tag, next: p.inner[tag], scope: outer.scope, wall: outer.wall, place: outer.place}
 	if c := coverOf(tag, a); e.cover == shown && c != shown {
 		e.cover, e.by = c, tag
 	} else if len(p.open) >= maxOpen {
@@ -226,6 +245,9 @@ func (p *page) push(tag atom.Atom, a attrs, line int) {
 	i := len(p.open)
 	if traitsOf[tag]&boundary != 0 {
 		e.scope = i
+	}
+	if traitsOf[tag]&block != 0 && tag != atom.Address && tag != atom.Div && tag != atom.P {
+		e.wall = i
 	}
 	p.enter(&e, a)
 	p.inner[tag] = i

@@ -55,6 +55,7 @@ const (
 	block                       // its tags end a run of text
 	boundary                    // https://html.spec.whatwg.org/multipage/parsing.html#has-an-element-in-scope
 	keepsP                      // its start tag leaves an open <p> open
+	part                        // of a table: means nothing elsewhere
 	dropped                     // holds no text of the document
 )
 
@@ -69,6 +70,7 @@ var traitsOf = tagTable(map[traits]string{
 	boundary: `caption html object table td template th svg`,
 	keepsP: `body button canvas caption frameset html iframe noscript object optgroup option
 		script style svg table tbody td template textarea tfoot th thead title tr audio video select`,
+	part: `caption thead tbody tfoot tr td th`,
 	dropped: `script style noscript template nav footer svg iframe noframes noembed canvas
 		audio video button select textarea datalist progress meter rp`,
 })

@@ -64,7 +64,7 @@ func (t *plain) line(src string) string {
 		t.wide = isUnwrapped(untilBlank(src))
 	}
 	switch {
-	case isUnderline(t.text):
+	case isRule(t.text):
 		t.underline()
 	case rest != "" && t.heading():
 	default:
@@ -124,14 +124,20 @@ func (t *plain) flush() {
 	if len(t.run) == 0 {
 		return
 	}
-	level := 0
-	if t.kind == kb.Item {
+	kind, level := t.kind, 0
+	switch {
+	case kind == kb.Item:
 		level = len(t.items)
+	case len(t.Blocks) == 0 && len(t.run) <= maxTitle && strings.HasPrefix(string(t.run), titleKey):
+		kind, level = kb.Heading, 1
 	}
-	t.put(t.kind, level, string(t.run), kb.Lines{t.first, max(t.first, t.number-1)})
+	t.put(kind, level, string(t.run), kb.Lines{t.first, max(t.first, t.number-1)})
 }
 
 func (t *plain) put(kind kb.Kind, level int, text string, lines kb.Lines) {
+	if kind == kb.Heading && len(t.Blocks) == 0 {
+		text = strings.TrimPrefix(text, titleKey)
+	}
 	t.add(kb.Block{Kind: kind, Level: level, Text: clean(text), Lines: lines}, 0)
 	t.run = t.run[:0]
 }
@@ -178,15 +184,17 @@ func indent(s string) (column int) {
 	return column
 }
 
-func isUnderline(s string) bool {
-	return len(s) >= 3 && strings.Contains("=-_*~#", s[:1]) && strings.Trim(s, s[:1]) == ""
+// isRule reports whether s is a line of one sign: an underline, a rule, the frame of a
+// box, a bullet without text.
+func isRule(s string) bool {
+	return s == "•" || s != "" && strings.Contains("=-_*~#", s[:1]) && strings.Trim(s, s[:1]+" ") == ""
 }
 
 // underline makes a heading of the single line above, if that is what the line at hand
 // underlines.
 func (t *plain) underline() {
 	level := 1 + strings.IndexByte("=-", t.text[0])
-	if level == 0 || len(t.run) == 0 || t.kind != kb.Paragraph || t.first != t.number-1 || !t.lone {
+	if level == 0 || len(t.text) < 3 || len(t.run) == 0 || t.kind != kb.Paragraph || t.first != t.number-1 || !t.lone {
 		t.flush()
 		return
 	}
@@ -194,14 +202,17 @@ func (t *plain) underline() {
 	t.put(kb.Heading, level, string(t.run), kb.Lines{t.first, t.number})
 }
 
+// titleKey begins the first line of exported documents.
+const titleKey = "Title: "
+
 const (
 	maxHeading = 80
-	maxTitle   = 200
+	maxTitle   = 400
 )
 
 // heading takes the line at hand as a heading if it is one.
 func (t *plain) heading() bool {
-	if t.before != "" || len(t.text) > maxTitle || isUnderline(t.after) {
+	if t.before != "" || len(t.text) > maxTitle || isRule(t.after) {
 		return false
 	}
 	level := t.level()
@@ -209,7 +220,7 @@ func (t *plain) heading() bool {
 		return false
 	}
 	t.items = t.items[:0]
-	t.put(kb.Heading, level, strings.TrimPrefix(t.text, "Title: "), kb.Lines{t.number, t.number})
+	t.put(kb.Heading, level, t.text, kb.Lines{t.number, t.number})
 	return true
 }
 
@@ -224,8 +235,6 @@ func (t *plain) level() int {
 	alone := t.after == ""
 	unnumbered := numberedStart.ReplaceAllString(t.text, "")
 	switch {
-	case !t.begun && alone && strings.HasPrefix(t.text, "Title: "):
-		return 1
 	case endsWith(t.text, ".,;:"), len(t.text) > maxHeading && t.begun:
 		return 0
 	case !t.begun && alone && !bulletMark.MatchString(t.text):
