@@ -125,8 +125,7 @@ func TestAnswerReturnsErrors(t *testing.T) {
 	}
 }
 
-// TestWithheld gives the composer a passage whose spans do not fit its text: what comes
-// out of that must not reach anyone.
+// TestWithheld: an answer whose words stand in no passage reaches nobody, whoever made it.
 func TestWithheld(t *testing.T) {
 	found := hits(document("a.md", "Returns take 30 days."))
 	a := &Answerer{Log: slog.New(slog.DiscardHandler)}

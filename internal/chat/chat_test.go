@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 
@@ -49,10 +50,10 @@ func document(path, text string) kb.Document {
 // hits makes one hit of each passage of the documents, as sure as a search can be.
 func hits(docs ...kb.Document) []kb.Hit {
 	var out []kb.Hit
-	for i, doc := range docs {
+	for _, doc := range docs {
 		passages := kb.Split(doc, "")
 		for j := range passages {
-			score := 1 / float64(1+i+len(out))
+			score := math.Pow(0.9, float64(len(out)))
 			out = append(out, kb.Hit{
 				Passages: []*kb.Passage{&passages[j]}, Score: score, Coverage: 1,
 				BM25: kb.Leg{Rank: len(out) + 1, Score: 9}, Vector: kb.Leg{Rank: len(out) + 1, Score: 0.9},

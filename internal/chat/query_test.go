@@ -52,8 +52,8 @@ func TestClues(t *testing.T) {
 	}
 }
 
-// TestCluesStayBehind: whatever was said before, nothing of it counts as much as the
-// question, and no two turns together outweigh it.
+// TestCluesStayBehind: whatever was said before, no turn of it counts as much as the
+// question.
 func TestCluesStayBehind(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		turn := rapid.Custom(func(t *rapid.T) Turn {
