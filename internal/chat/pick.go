@@ -16,7 +16,7 @@ const (
 	maxListWords  = 120
 
 	// The share of the best score that a further unit needs, by where it stands.
-	nearBest     = 0.75 // anywhere, with a term of the question that nothing chosen has
+	nearBest     = 0.80 // anywhere, with a term of the question that nothing chosen has
 	nearTop      = 0.92 // anywhere
 	nearAdjacent = 0.70 // right beside a chosen one
 	nearSection  = 0.75 // under the same heading of the same passage
@@ -158,8 +158,27 @@ func (p *picker) before(i int) {
 	case citations.Item:
 		p.opening(i, func(v *unit) bool { return v.kind == citations.Item }, (*unit).leadsIn)
 	case citations.Sentence:
+		p.question(i)
 		if i > 0 && dependent.MatchString(u.text) && p.units[i-1].span == u.span && follows(&p.units[i-1], u) {
 			p.add(i - 1)
+		}
+	}
+}
+
+// maxReplyWords is the length up to which a sentence under a question is taken for a
+// mere reply to it.
+const maxReplyWords = 4
+
+// question adds the question above unit i in its passage, if the unit is a mere reply.
+func (p *picker) question(i int) {
+	u := &p.units[i]
+	if u.words > maxReplyWords && !replies.MatchString(u.text) {
+		return
+	}
+	for j := i - 1; j >= 0 && p.units[j].passage == u.passage && p.units[j].heading == u.heading; j-- {
+		if p.units[j].asks {
+			p.add(j)
+			return
 		}
 	}
 }

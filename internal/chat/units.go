@@ -27,6 +27,7 @@ type unit struct {
 	words      int    // in text
 	heading    string // the heading or FAQ question that it stands under
 	header     string // rows: their table's header row
+	asks       bool   // a question that the next units answer
 
 	terms   map[string]bool // stems of the text
 	around  map[string]bool // stems of heading, header and title
@@ -86,7 +87,7 @@ func (c *cutter) cut() []unit {
 		case s.Kind == kb.Code:
 			c.lines(i, s)
 		case asksSomething(text):
-			c.heading = text
+			c.ask(i, s.Start, s.End)
 		case s.Kind == kb.Item && len(strings.Fields(text)) <= maxItemWords:
 			c.add(citations.Item, i, s.Start, s.End)
 		default:
@@ -109,7 +110,7 @@ func (c *cutter) sentences(span int, s kb.Span) {
 	for i := min(len(ranges), 3) - 1; i >= 0; i-- {
 		text := c.passage.Text[s.Start : s.Start+ranges[i][1]]
 		if asksSomething(text) || i == 0 && len(ranges) > 1 && asker.MatchString(text) {
-			c.heading = text
+			c.ask(span, s.Start, s.Start+ranges[i][1])
 			ranges = ranges[i+1:]
 			break
 		}
@@ -141,9 +142,21 @@ func (c *cutter) add(kind citations.PartKind, span, start, end int) {
 	case text == "":
 		return
 	case kind == citations.Sentence && asksSomething(text):
-		c.heading = text
+		c.ask(span, start, end)
 		return
 	}
+	c.append(kind, span, start, end, text)
+}
+
+// ask makes a unit of a question, which heads what follows it.
+func (c *cutter) ask(span, start, end int) {
+	text := citations.Normal(c.passage.Text[start:end])
+	c.heading = text
+	c.append(citations.Sentence, span, start, end, text)
+	c.units[len(c.units)-1].asks = true
+}
+
+func (c *cutter) append(kind citations.PartKind, span, start, end int, text string) {
 	c.units = append(c.units, unit{
 		passage: c.passage, document: c.document, hit: c.hit, kind: kind,
 		start: start, end: end, span: span, text: text, words: len(strings.Fields(text)),
@@ -166,7 +179,7 @@ func (u *unit) inContext() string {
 
 // answers reports whether a unit may be chosen for itself; others come along with those.
 func (u *unit) answers() bool {
-	return u.kind != citations.Header && !boilerplate.MatchString(u.text) && strings.ContainsFunc(u.text, meaningful)
+	return !u.asks && u.kind != citations.Header && !boilerplate.MatchString(u.text) && strings.ContainsFunc(u.text, meaningful)
 }
 
 // leadsIn reports whether the unit announces what follows it.
@@ -193,6 +206,9 @@ var (
 
 	// exception opens a sentence without which the one before it says too much.
 	exception = regexp.MustCompile(`(?i)^(however|except|exceptions?|unless|but|this (does|will) not|these do not|it does not|they do not|the only exception|otherwise|in (these|such|those) cases|only)\b`)
+
+	// replies opens a sentence that says nothing without the question that it answers.
+	replies = regexp.MustCompile(`(?i)^(yes|no|not|never|always|only|it depends|that depends|at most|up to|of course|unfortunately)\b`)
 
 	// dependent opens a sentence that cannot be understood without the one before it.
 	dependent = regexp.MustCompile(`^(It|They|This|These|Those|That|He|She|In (this|that|these|such|those) cases?|If so|Otherwise|Also|After that|Then|Such|However|But|Both|Either|Unless|Except)\b`)
