@@ -20,14 +20,15 @@ import (
 )
 
 type evalCmd struct {
-	JSON      bool   `help:"Print JSON."`
-	Limit     int    `default:"30" help:"Passages to ask for per question (${default}, which gives ten documents as a rule)."`
-	Answers   bool   `help:"Show each question's outcome, too."`
-	Offtopic  string `placeholder:"FILE" help:"More questions, which the documents do not answer."`
-	Signals   string `placeholder:"FILE" help:"Write a line of JSON per question: what its confidence rests on."`
-	Golden    string `placeholder:"FILE" help:"Fail when a figure is below the one in this file."`
-	Update    bool   `help:"Write the figures to the golden file instead."`
-	Questions string `arg:"" help:"Questions with their gold documents, a line of JSON each."`
+	JSON       bool   `help:"Print JSON."`
+	Limit      int    `default:"30" help:"Passages to ask for per question (${default}, which gives ten documents as a rule)."`
+	SearchOnly bool   `help:"Do not answer: measure what is found, in a fraction of the time."`
+	Answers    bool   `help:"Show each question's outcome, too."`
+	Offtopic   string `placeholder:"FILE" help:"More questions, which the documents do not answer."`
+	Signals    string `placeholder:"FILE" help:"Write a line of JSON per question: what its confidence rests on."`
+	Golden     string `placeholder:"FILE" help:"Fail when a figure is below the one in this file."`
+	Update     bool   `help:"Write the figures to the golden file instead."`
+	Questions  string `arg:"" help:"Questions with their gold documents, a line of JSON each."`
 }
 
 // Run measures in a state folder of its own unless one is named, so that no figure
@@ -52,7 +53,7 @@ func (c *evalCmd) Run(ctx context.Context, b *bot) (err error) {
 		return whoHasIt(err, cfg.State)
 	}
 	return errors.Join(b.useLocal(ctx, p, func(asker) error {
-		outcomes, err := measure(ctx, p, questions, c.Limit, b.say.progress.show)
+		outcomes, err := c.measure(ctx, p, questions, b.say.progress.show)
 		b.say.progress.clear()
 		if err != nil {
 			return err
@@ -61,7 +62,7 @@ func (c *evalCmd) Run(ctx context.Context, b *bot) (err error) {
 	}), p.Close())
 }
 
-// A question is one line of a file of questions; /work/shared/eval and kb-docs have some.
+// A question is one line of a file of questions, such as kb-docs/golden.jsonl.
 type question struct {
 	ID   string `json:"id"`
 	Kind string `json:"kind"`
@@ -127,7 +128,7 @@ type outcome struct {
 }
 
 // measure asks every question. Outcomes are in the questions' order, whatever ran first.
-func measure(ctx context.Context, p *pipeline, questions []question, limit int, show func(step)) ([]outcome, error) {
+func (c *evalCmd) measure(ctx context.Context, p *pipeline, questions []question, show func(step)) ([]outcome, error) {
 	outcomes := make([]outcome, len(questions))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -135,7 +136,7 @@ func measure(ctx context.Context, p *pipeline, questions []question, limit int, 
 	done := 0
 	for i, q := range questions {
 		group.Go(func() (err error) {
-			outcomes[i], err = outcomeOf(ctx, p, q, limit)
+			outcomes[i], err = c.outcomeOf(ctx, p, q)
 			mu.Lock()
 			defer mu.Unlock()
 			done++
@@ -146,26 +147,21 @@ func measure(ctx context.Context, p *pipeline, questions []question, limit int, 
 	return outcomes, group.Wait()
 }
 
-func outcomeOf(ctx context.Context, p *pipeline, q question, limit int) (outcome, error) {
+func (c *evalCmd) outcomeOf(ctx context.Context, p *pipeline, q question) (outcome, error) {
 	o := outcome{question: q}
 	var err error
-	answerer := p.answerer
-	answerer.Signals = func(_ chat.Question, s chat.Signals) { o.signals = s }
-	if o.found, err = p.Search(ctx, q.Question, limit); err != nil {
+	if o.found, err = p.Search(ctx, q.Question, c.Limit); err != nil {
 		return o, fmt.Errorf("question %s: %w", q.ID, err)
 	}
+	o.rank()
+	if c.SearchOnly {
+		return o, nil
+	}
+	answerer := p.answerer
+	answerer.Signals = func(_ chat.Question, s chat.Signals) { o.signals = s }
 	if o.answer, err = answerer.Answer(ctx, q.Question, nil); err != nil {
 		return o, fmt.Errorf("question %s: %w", q.ID, err)
 	}
-	for i, h := range o.found.Hits {
-		if path := h.Passages[h.Best].Path; !slices.Contains(o.ranking, path) {
-			o.ranking = append(o.ranking, path)
-		}
-		if i < 5 {
-			o.passages = append(o.passages, h.Text())
-		}
-	}
-	o.goldRank = 1 + slices.IndexFunc(o.ranking, func(path string) bool { return slices.Contains(q.GoldDocs, path) })
 	for _, words := range q.MustQuote {
 		if holdsPassage([]string{o.answer.Text}, words) == 0 {
 			o.misquoted = append(o.misquoted, words)
@@ -174,18 +170,29 @@ func outcomeOf(ctx context.Context, p *pipeline, q question, limit int) (outcome
 	return o, nil
 }
 
+// rank makes a ranking of documents of what was found.
+func (o *outcome) rank() {
+	for i, h := range o.found.Hits {
+		if path := h.Passages[h.Best].Path; !slices.Contains(o.ranking, path) {
+			o.ranking = append(o.ranking, path)
+		}
+		if i < 5 {
+			o.passages = append(o.passages, h.Text())
+		}
+	}
+	o.goldRank = 1 + slices.IndexFunc(o.ranking, func(path string) bool { return slices.Contains(o.question.GoldDocs, path) })
+}
+
 // measures are the question's figures that apply to it.
 func (o outcome) measures() map[string]float64 {
-	q := o.question
-	right := boolean((o.answer.Verdict == citations.Answered) == q.Answerable)
-	switch {
-	case q.offtopic:
-		return map[string]float64{"verdict-offtopic": right}
-	case !q.Answerable:
-		return map[string]float64{"verdict": right}
+	q, m := o.question, map[string]float64{}
+	if o.answered() {
+		m[q.verdictName()] = boolean((o.answer.Verdict == citations.Answered) == q.Answerable)
 	}
-	m := map[string]float64{
-		"verdict":  right,
+	if !q.Answerable {
+		return m
+	}
+	maps.Copy(m, map[string]float64{
 		"hit@1":    hit(o.ranking, q.GoldDocs, 1),
 		"hit@3":    hit(o.ranking, q.GoldDocs, 3),
 		"hit@5":    hit(o.ranking, q.GoldDocs, 5),
@@ -193,14 +200,24 @@ func (o outcome) measures() map[string]float64 {
 		"recall@5": recall(o.ranking, q.GoldDocs, 5),
 		"MRR@10":   reciprocalRank(o.ranking, q.GoldDocs, 10),
 		"nDCG@10":  ndcg(o.ranking, q.GoldDocs, 10),
-	}
+	})
 	if q.GoldPassage != "" {
 		m["passage@5"] = holdsPassage(o.passages, q.GoldPassage)
 	}
-	if len(q.MustQuote) > 0 {
+	if len(q.MustQuote) > 0 && o.answered() {
 		m["must_quote"] = boolean(len(o.misquoted) == 0)
 	}
 	return m
+}
+
+// answered says whether an answer was asked for at all.
+func (o outcome) answered() bool { return o.answer.Verdict != "" }
+
+func (q question) verdictName() string {
+	if q.offtopic {
+		return "verdict-offtopic"
+	}
+	return "verdict"
 }
 
 func boolean(b bool) float64 {
@@ -228,6 +245,7 @@ func figures(outcomes []outcome) map[string]float64 {
 			values[name] = append(values[name], v)
 		}
 		switch confidence := o.answer.Confidence; {
+		case !o.answered():
 		case o.question.offtopic:
 			offtopic = append(offtopic, confidence)
 		case o.question.Answerable:

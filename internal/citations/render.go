@@ -9,8 +9,8 @@ import (
 // Gap joins the pieces of a quote that are not adjacent in their passage.
 const Gap = " … "
 
-// Render writes parts as plain text: sentences run on, items, headers and rows stand on
-// lines of their own, and each part ends with the marks of its sources. Every [n] in the
+// Render writes parts as plain text: sentences run on, items (with a dash unless they are
+// numbered), headers and rows stand on lines of their own, and each part ends with the marks of its sources. Every [n] in the
 // result is such a mark; where a document's own words hold one, it is written (n).
 func Render(parts []Part) string {
 	var b strings.Builder
@@ -18,7 +18,7 @@ func Render(parts []Part) string {
 		if i > 0 {
 			b.WriteString(between(parts[i-1].Kind, p.Kind))
 		}
-		if p.Kind == Item {
+		if p.Kind == Item && !numbered.MatchString(p.Text) {
 			b.WriteString("- ")
 		}
 		b.WriteString(foreignMark.ReplaceAllString(p.Text, "($1)"))
@@ -26,6 +26,9 @@ func Render(parts []Part) string {
 	}
 	return b.String()
 }
+
+// numbered is an item that brings its own number or letter.
+var numbered = regexp.MustCompile(`^(\d+|[a-z])[.)] `)
 
 var foreignMark = regexp.MustCompile(`\[(\d+)\]`)
 

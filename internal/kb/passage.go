@@ -36,8 +36,14 @@ type Span struct {
 	Lines  Lines  `json:"lines"`
 }
 
-// Section is the heading path as people read it.
-func (p *Passage) Section() string { return strings.Join(p.Headings, " › ") }
+// Section is the heading path as people read it beside the title, which it does not repeat.
+func (p *Passage) Section() string {
+	path := p.Headings
+	if len(path) > 1 && path[0] == p.Title {
+		path = path[1:]
+	}
+	return strings.Join(path, " › ")
+}
 
 // indexText is what the embedding model reads: the passage with what tells it apart
 // from one with the same words in another document.

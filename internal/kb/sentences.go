@@ -90,20 +90,24 @@ func isCloser(r rune) bool { return strings.ContainsRune(`"'”’»›)]}」』
 func isOpener(r rune) bool { return strings.ContainsRune(`"'“‘„«‹([{¿¡*_`, r) }
 
 // afterStop returns where the run of stops at i ends, with the quotes and brackets that
-// close after it and the citation marks, as in "…within 14 days.[1][2]".
+// close after it and the citation marks, as in "…within 14 days.[1] [2]".
 func afterStop(text string, i int) int {
 	i = skip(text, skip(text, i, isStop), isCloser)
-	for strings.HasPrefix(text[i:], "[") || strings.HasPrefix(text[i:], " [") {
-		n := len(citation.FindString(text[i:min(len(text), i+8)]))
-		if n == 0 {
-			break
-		}
+	for n := citation(text[i:]); n > 0; n = citation(text[i:]) {
 		i += n
 	}
 	return i
 }
 
-var citation = regexp.MustCompile(`^ ?\[[0-9]{1,3}\]`)
+// citation returns the length of the mark like " [12]" that s begins with, 0 for none.
+func citation(s string) int {
+	mark, found := strings.CutPrefix(strings.TrimPrefix(s[:min(len(s), 6)], " "), "[")
+	digits := strings.TrimLeft(mark, "0123456789")
+	if !found || len(digits) == len(mark) || digits == "" || digits[0] != ']' {
+		return 0
+	}
+	return strings.IndexByte(s, ']') + 1
+}
 
 // endsSentence reports whether the stops at text[stop:end] end the sentence that began
 // at start, where the text goes on at next.

@@ -118,11 +118,11 @@ func FuzzSentences(f *testing.F) {
 
 func TestSentencesTakeLinearTime(t *testing.T) {
 	for _, piece := range []string{"a.", "a. ", ". ", ".", "“", ".“ ", "[1]", ".[1]", "a. b ", "e.g. ", "1.\n", "。", ".                    "} {
-		text := strings.Repeat(piece, 4<<20/len(piece))
+		text := strings.Repeat(piece, 1<<20/len(piece))
 		start := time.Now()
 		checkSentences(t, text)
 		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("4 MB of %q took %v", piece, took)
+			t.Errorf("1 MB of %q took %v", piece, took)
 		}
 	}
 }
