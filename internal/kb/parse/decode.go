@@ -61,11 +61,12 @@ func guessEncoding(d *draft, data []byte) (string, error) {
 		return "", broken(0, "looks binary (%s)", reason)
 	}
 	if strings.HasPrefix(strings.ToLower(path.Ext(d.Path)), ".htm") {
-		if e, name, declared := charset.DetermineEncoding(data[:min(len(data), 1024)], ""); declared && name != "utf-8" {
+		e, name, _ := charset.DetermineEncoding(data[:min(len(data), 1024)], "")
+		if name != "utf-8" && name != "windows-1252" { // which it also returns where none is declared
 			return convert(e, data)
 		}
 	}
-	if whole > 10*bad {
+	if whole > bad {
 		d.warn(line, "not valid UTF-8 here; %d broken bytes were left out", bad)
 		return string(bytes.ToValidUTF8(data, nil)), nil
 	}

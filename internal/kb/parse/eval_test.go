@@ -67,7 +67,7 @@ func blockText(doc kb.Document) string {
 		if block.Kind == kb.Item && filepath.Ext(doc.Path) == ".html" {
 			text = listMark.ReplaceAllString(text, "") // the page does not say its numbers
 		}
-		b.WriteString(text)
+		b.WriteString(text + "\n")
 	}
 	return b.String()
 }

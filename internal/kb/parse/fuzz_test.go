@@ -3,7 +3,6 @@ package parse
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,13 +11,20 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+	"pgregory.net/rapid"
 
 	"citebot/internal/kb"
 )
 
+// A failer is a *testing.T or a *rapid.T.
+type failer interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // checkParse parses data and fails unless the result keeps what kb.Block and kb.Parser
 // promise.
-func checkParse(t *testing.T, path string, data []byte) kb.Document {
+func checkParse(t failer, path string, data []byte) kb.Document {
 	t.Helper()
 	start := time.Now()
 	doc, err := Parse(context.Background(), path, data)
@@ -35,7 +41,7 @@ func checkParse(t *testing.T, path string, data []byte) kb.Document {
 	return doc
 }
 
-func checkDocument(t *testing.T, doc kb.Document, lines int) {
+func checkDocument(t failer, doc kb.Document, lines int) {
 	t.Helper()
 	for _, s := range []string{doc.Title, doc.Audience, doc.Owner} {
 		checkText(t, s, false)
@@ -65,7 +71,7 @@ func checkDocument(t *testing.T, doc kb.Document, lines int) {
 }
 
 // checkText fails unless s is what the comment on kb.Block calls plain text.
-func checkText(t *testing.T, s string, code bool) {
+func checkText(t failer, s string, code bool) {
 	t.Helper()
 	if !utf8.ValidString(s) || !norm.NFC.IsNormalString(s) {
 		t.Errorf("%q is not valid UTF-8 in NFC", s)
@@ -82,17 +88,28 @@ func checkText(t *testing.T, s string, code bool) {
 	}
 }
 
+// TestSoupProperty joins pieces of markup in any order.
+func TestSoupProperty(t *testing.T) {
+	for path, pieces := range map[string]string{
+		"x.md": "# |## |- |* |1. |   |> |>|```|~~~|\n|\n\n|word |**|*|_|`|~~|~|[|](|)|![|](u)|[a]: u\n|<div hidden>|</div>|<!--|-->|" +
+			"<span hidden>|</span>|<br>|<table>|<tr><td>|</table>|---\n|===\n|\\|&amp;|&|\u200b|e\u0301|\xff|\r\n|\t|    |<x y>|<script>",
+		"x.txt": "word |Word |WORD|\n|\n\n|- |* |•|1. |2) |(a) |  |    |\t|===|---|Title: |Section 3: |3.2 |Monday: 9|.|:|\u00a0|\xe9|\r",
+		"x.html": "<p>|</p>|<div>|</div>|<div hidden>|<span hidden>|</span>|<ul>|</ul>|<ol start=2>|</ol>|<li>|<dl>|<dt>|<dd>|<table>|</table>|" +
+			"<tr>|</tr>|<td rowspan=2>|<td colspan=3>|</td>|<th>|<thead>|<caption>|<h1>|</h1>|<h2>|<pre>|</pre>|<br>|<hr>|<img alt=x>|" +
+			"<main>|</main>|<article>|<header>|</header>|<nav>|</nav>|<q>|</q>|<sup>|word |Word|5|\n|&#10;|&lt;|<!--|-->|<title>|</title>|<|<b|<del>|</del>",
+	} {
+		t.Run(path, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				soup := rapid.SliceOf(rapid.OneOf(rapid.SampledFrom(strings.Split(pieces, "|")), rapid.Just("|"))).Draw(rt, "soup")
+				checkParse(rt, path, []byte(strings.Join(soup, "")))
+			})
+		})
+	}
+}
+
 // fuzz seeds f with the inputs of the golden cases of one format.
 func fuzz(f *testing.F, path string) {
-	cases, err := filepath.Glob("testdata/*" + filepath.Ext(path) + ".txtar")
-	if err != nil || len(cases) == 0 {
-		f.Fatalf("no seeds: %v", err)
-	}
-	for _, name := range cases {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, data := range inputs(f, filepath.Ext(path)) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { checkParse(t, path, data) })

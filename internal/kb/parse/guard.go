@@ -17,9 +17,9 @@ import (
 // It cannot be interrupted, so each of these is kept from happening, where it would
 // happen: the paragraph, the level or the table at hand is read as plain text.
 const (
-	// maxNodes bounds the syntax tree, whose nodes take some 200 bytes each. Prose has
-	// one in 50 bytes.
-	maxNodes = 500_000
+	// maxNodes bounds the syntax tree, which takes some 1,200 bytes for each line or mark
+	// that could make a node: 475,000 items took 586 MB. Prose has one in 50 bytes.
+	maxNodes = 250_000
 
 	// maxLine bounds a line, which goldmark looks at many times.
 	maxLine = 1 << 20

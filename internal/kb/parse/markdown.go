@@ -152,14 +152,14 @@ func (m *markdown) html(ctx context.Context, n *ast.HTMLBlock) error {
 
 func (m *markdown) inlines(ctx context.Context, parent ast.Node) error {
 	for n := parent.FirstChild(); n != nil; n = n.NextSibling() {
-		if err := m.inline1(ctx, n); err != nil {
+		if err := m.inlineNode(ctx, n); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *markdown) inline1(ctx context.Context, n ast.Node) error {
+func (m *markdown) inlineNode(ctx context.Context, n ast.Node) error {
 	switch n := n.(type) {
 	case *ast.Text:
 		m.text(n)

@@ -12,7 +12,7 @@ import (
 // A page turns tags and text into blocks the way a browser turns them into boxes, in one
 // pass and without a tree: a stack of the open elements says what text means where it
 // stands. x/net/html's tree has no positions and is refused above 512 open elements
-// (CVE-2025-47911); this has lines, and any depth costs the same.
+// (CVE-2025-47911); this has lines, and depth costs it nothing.
 //
 // Every step is constant in the depth: an element knows the next outer one of its tag
 // and the boundary of its scope, so no search walks the stack.
@@ -39,12 +39,13 @@ type page struct {
 
 // An element is one that is open: a block, or what hides an inline run.
 type element struct {
-	tag    atom.Atom
-	next   int // index of the next outer open element of the same tag; 0: none
-	scope  int // index of the innermost boundary around it, or its own
-	wall   int // index of the innermost element that the start of an item does not look beyond
-	begin  int // <header>: how many blocks there were before it
-	hasNav bool
+	tag     atom.Atom
+	next    int // index of the next outer open element of the same tag; 0: none
+	scope   int // index of the innermost boundary around it, or its own
+	wall    int // index of the innermost element that the start of an item does not look beyond
+	inlines int // inline elements open directly inside
+	begin   int // <header>: how many blocks there were before it
+	hasNav  bool
 	place
 }
 
@@ -107,15 +108,19 @@ func (p *page) start(tag atom.Atom, a attrs, line int) {
 }
 
 // inline opens an element inside a run of text. Only those that cover text are
-// remembered, and those of the same tag inside, whose end tags would end the cover.
+// remembered, and those of the same tag inside, whose end tags would end the cover; the
+// others are counted.
 func (p *page) inline(tag atom.Atom, a attrs, line int) {
 	top := p.top()
-	switch {
-	case coverOf(tag, a) != shown && top.cover == shown, top.cover != shown && top.by == tag:
+	if top.cover == shown && coverOf(tag, a) != shown || top.cover != shown && top.by == tag {
 		p.push(tag, a, line)
-	case tag == atom.Sup:
+		return
+	}
+	top.inlines++
+	switch tag {
+	case atom.Sup:
 		p.seam = seamRaised
-	case tag == atom.Q:
+	case atom.Q:
 		p.write("“", kb.Lines{line, line})
 	}
 }
@@ -135,11 +140,17 @@ func (p *page) end(tag atom.Atom) {
 }
 
 func (p *page) endInline(tag atom.Atom) {
+	top := p.top()
 	switch {
-	case p.top().tag == tag && p.deep > 0:
+	case top.tag == tag && p.deep > 0:
 		p.deep--
-	case p.top().tag == tag && len(p.open) > 1:
+		return
+	case top.tag == tag && len(p.open) > 1:
 		p.pop()
+		return
+	}
+	top.inlines = max(top.inlines-1, 0)
+	switch {
 	case tag == atom.Span, tag == atom.A, tag == atom.Label:
 		p.seam = max(p.seam, seamTag)
 	case tag == atom.Q && len(p.run) > 0:
@@ -198,7 +209,7 @@ func (p *page) imply(tag atom.Atom, t traits) {
 	case atom.Option, atom.Optgroup:
 		p.close(atom.Option)
 	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
-		if top := p.top(); headingLevel(top.tag) > 0 && top.cover == shown { // an inline element may keep a covered one open
+		if top := p.top(); headingLevel(top.tag) > 0 && top.inlines == 0 {
 			p.pop()
 		}
 	}
@@ -236,7 +247,8 @@ const maxOpen = 2000
 func (p *page) push(tag atom.Atom, a attrs, line int) {
 	outer := p.top()
 	e := element{tag: tag, next: p.inner[tag], scope: outer.scope, wall: outer.wall, place: outer.place}
-	if c := coverOf(tag, a); e.cover == shown && c != shown {
+	isTitle := tag == atom.Button && e.kind == kb.Heading // an accordion's
+	if c := coverOf(tag, a); e.cover == shown && c != shown && !isTitle {
 		e.cover, e.by = c, tag
 	} else if len(p.open) >= maxOpen {
 		p.tooDeep(line)

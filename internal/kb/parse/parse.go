@@ -46,11 +46,7 @@ func Accepts(path string) bool { return readerOf(path) != nil }
 // Parse is a kb.Parser for Markdown, plain text and HTML. Its errors are *kb.ParseError,
 // or ctx's own.
 func Parse(ctx context.Context, path string, data []byte) (doc kb.Document, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			doc, err = kb.Document{}, broken(0, "the file could not be read: its reader failed (%v)", r)
-		}
-	}()
+	defer recovered(&err)
 	read := readerOf(path)
 	if read == nil {
 		return kb.Document{}, broken(0, "files of this kind are not read; use .md, .txt or .html")
@@ -70,6 +66,14 @@ func Parse(ctx context.Context, path string, data []byte) (doc kb.Document, err 
 		return kb.Document{}, err
 	}
 	return d.finish()
+}
+
+// recovered turns a panic, which would be a bug of a library or of this package, into an
+// error about the file.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = broken(0, "the file could not be read: its reader failed (%v)", r)
+	}
 }
 
 func broken(line int, format string, args ...any) error {

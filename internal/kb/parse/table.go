@@ -14,7 +14,7 @@ const (
 
 	// A cell that spans rows is repeated in them, up to these sizes.
 	maxSpanRows  = 500
-	maxSpanCols  = 50
+	maxSpanCols  = 20
 	maxSpanBytes = 200
 )
 
@@ -110,7 +110,7 @@ func (p *page) endRow(e *element) {
 		return
 	case head:
 		b.Kind = kb.Header
-	case filled == 1 && t.header == "":
+	case filled == 1 && (t.header == "" || len(t.row) == 1 && t.row[0].columns > 1): // layout, or a note across the table
 		p.spill(t, e.region)
 		return
 	}

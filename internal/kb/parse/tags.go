@@ -45,7 +45,8 @@ func (a attrs) number(key string, otherwise int) int {
 // wanted are the attributes that are kept.
 var wanted = map[string]bool{"hidden": true, "aria-hidden": true, "style": true, "role": true, "open": true,
 	"alt": true, "name": true, "content": true, "rel": true, "href": true,
-	"start": true, "value": true, "type": true, "colspan": true, "rowspan": true}
+	"start": true, "value": true, "type": true, "colspan": true, "rowspan": true,
+	"aria-expanded": true, "aria-controls": true}
 
 // traits say how an element's tags are treated.
 type traits uint8
@@ -102,6 +103,7 @@ const (
 
 func coverOf(tag atom.Atom, a attrs) cover {
 	switch {
+	case tag == atom.Button && (a.has("aria-expanded") || a.has("aria-controls")): // the question of an accordion
 	case traitsOf[tag]&dropped != 0, a.get("role") == "navigation", a.get("role") == "search":
 		return chrome
 	case a.has("hidden"), strings.EqualFold(strings.TrimSpace(a.get("aria-hidden")), "true"),
