@@ -65,25 +65,14 @@ func (p *pipeline) Ask(ctx context.Context, q chat.Question) (citations.Answer, 
 	return p.answerer.Answer(ctx, q, nil)
 }
 
-// errSearched stops an answer after its search.
-var errSearched = errors.New("searched")
-
 // Search runs the very search that Ask would begin with, but for its limit.
 func (p *pipeline) Search(ctx context.Context, q chat.Question, limit int) (kb.Results, error) {
-	var found kb.Results
-	asked := p.answerer
-	asked.Search = func(ctx context.Context, query kb.Query) (_ kb.Results, err error) {
-		query.Limit = limit
-		if found, err = p.library.Search(ctx, query); err == nil {
-			err = errSearched
-		}
-		return found, err
+	query, ok := chat.Query(q)
+	if !ok {
+		return kb.Results{}, nil
 	}
-	_, err := asked.Answer(ctx, q, nil)
-	if errors.Is(err, errSearched) {
-		err = nil
-	}
-	return found, err
+	query.Limit = limit
+	return p.library.Search(ctx, query)
 }
 
 // mustHaveDocs refuses a documents folder that is not there or cannot be read, before

@@ -31,6 +31,16 @@ type inquiry struct {
 	spoken string // the question as one text for the embedding model
 }
 
+// Query is the search that answering a question begins with; false for what is no
+// question.
+func Query(q Question) (kb.Query, bool) {
+	text, refused := guard(q.Text)
+	if refused != nil {
+		return kb.Query{}, false
+	}
+	return inquire(text, q).Query, true
+}
+
 // inquire makes a question ready. text is its cleaned text. A question that leans on what
 // was said is spoken after the user turn before it.
 func inquire(text string, q Question) inquiry {

@@ -65,6 +65,10 @@ func (l *Library) searchLexical(ctx context.Context, m *manifest, q Query) (leg 
 		audiences = nil // everything is allowed: no filter is needed
 	}
 	leg.hits, leg.err = l.lex.search(ctx, l.lex.terms(q), audiences, m.lengths, depth)
+	if leg.err != nil && ctx.Err() == nil {
+		l.lexWhole.Store(false) // the next scan, which is now, builds it anew
+		ring(l.bell)
+	}
 	return leg
 }
 

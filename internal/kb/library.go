@@ -51,8 +51,9 @@ type Library struct {
 	vecs  *vectorQueue // nil without an embedder
 	alike *similarity  // nil without an embedder
 
-	ready    atomic.Bool // a first scan is applied
-	lexWhole atomic.Bool // the lexicon holds every passage of the manifest
+	bell     chan struct{} // one slot: scan now
+	ready    atomic.Bool   // a first scan is applied
+	lexWhole atomic.Bool   // the lexicon holds every passage of the manifest
 
 	mu      sync.Mutex
 	current *manifest
@@ -77,7 +78,7 @@ type notes struct {
 // another process holds it. State that is damaged is dropped with the reason logged.
 // Open starts nothing; Run or Sync bring the library up to date.
 func Open(ctx context.Context, cfg Config) (*Library, error) {
-	l := &Library{cfg: cfg.withDefaults(), store: store{filepath.Join(cfg.State, "library")}}
+	l := &Library{cfg: cfg.withDefaults(), store: store{filepath.Join(cfg.State, "library")}, bell: make(chan struct{}, 1)}
 	l.log = l.cfg.Log
 	l.scanner = newScanner(l.cfg.Settle)
 	if err := checkFolder(cfg.Docs); err != nil {
@@ -391,14 +392,7 @@ func (l *Library) pastVersion(hash string) (string, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.past == nil {
-		l.past = map[string]string{}
-		for _, r := range l.retired {
-			if v, err := l.store.version(r.Version); err == nil {
-				for _, p := range v.Passages {
-					l.past[p.Hash] = r.Version
-				}
-			}
-		}
+		l.past = l.store.passagesOf(l.retired)
 	}
 	name, ok := l.past[hash]
 	return name, ok

@@ -247,6 +247,21 @@ func (s store) version(name string) (v version, err error) {
 	return v, json.Unmarshal(body, &v)
 }
 
+// passagesOf maps the passages of retired versions, as far as these can be read, to them.
+func (s store) passagesOf(versions []retired) map[string]string {
+	out := map[string]string{}
+	for _, r := range versions {
+		v, err := s.version(r.Version)
+		if err != nil {
+			continue // damaged or swept: its sources are no longer kept
+		}
+		for _, p := range v.Passages {
+			out[p.Hash] = r.Version
+		}
+	}
+	return out
+}
+
 // sweep deletes stored versions that are not wanted.
 func (s store) sweep(wanted map[string]bool) error {
 	return filepath.WalkDir(filepath.Join(s.dir, "versions"), func(path string, d fs.DirEntry, err error) error {

@@ -187,10 +187,7 @@ func (v *vectorQueue) enqueue(passages []*Passage) {
 	slices.Reverse(reversed)
 	v.queue = append(v.queue, reversed...)
 	v.mu.Unlock()
-	select {
-	case v.wake <- struct{}{}:
-	default:
-	}
+	ring(v.wake)
 }
 
 // stepTexts is how many passages one step embeds: enough to keep the workers busy, few

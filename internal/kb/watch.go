@@ -16,22 +16,21 @@ import (
 // that is lost does harm.
 func (l *Library) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	bell := make(chan struct{}, 1)
 	w, err := newWatcher()
 	if err != nil {
 		l.noteWatch(err)
 	}
-	g.Go(func() error { w.ring(ctx, bell, l.noteWatch); return nil })
+	g.Go(func() error { w.run(ctx, l.bell, l.noteWatch); return nil })
 	if l.vecs != nil {
 		g.Go(func() error { l.vecs.run(ctx); return nil })
 	}
-	g.Go(func() error { l.follow(ctx, bell, w); return nil })
+	g.Go(func() error { l.follow(ctx, w); return nil })
 	return g.Wait()
 }
 
 // follow scans whenever the bell rings, when a file that was left alone is due, and at
 // the latest after the rescan interval.
-func (l *Library) follow(ctx context.Context, bell <-chan struct{}, w *watcher) {
+func (l *Library) follow(ctx context.Context, w *watcher) {
 	rescan := true
 	lastRescan := time.Now()
 	for ctx.Err() == nil {
@@ -47,7 +46,7 @@ func (l *Library) follow(ctx context.Context, bell <-chan struct{}, w *watcher) 
 		if waiting && err == nil {
 			pause = min(pause, l.cfg.Settle/2)
 		}
-		l.pause(ctx, bell, pause)
+		l.pause(ctx, l.bell, pause)
 		if rescan = time.Since(lastRescan) >= l.cfg.Rescan; rescan {
 			lastRescan = time.Now()
 		}
@@ -149,9 +148,17 @@ func (w *watcher) watch(dirs []string) error {
 	return errors.Join(errs...)
 }
 
-// ring rings the bell for every event but a change of permissions, and for every lost
+// ring asks for a scan; asking twice before it begins is asking once.
+func ring(bell chan<- struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
+
+// run rings the bell for every event but a change of permissions, and for every lost
 // one, until ctx ends; then it closes the watcher.
-func (w *watcher) ring(ctx context.Context, bell chan<- struct{}, trouble func(error)) {
+func (w *watcher) run(ctx context.Context, bell chan<- struct{}, trouble func(error)) {
 	if w.fs == nil {
 		return
 	}
@@ -169,9 +176,6 @@ func (w *watcher) ring(ctx context.Context, bell chan<- struct{}, trouble func(e
 				trouble(err)
 			}
 		}
-		select {
-		case bell <- struct{}{}:
-		default:
-		}
+		ring(bell)
 	}
 }
