@@ -122,13 +122,6 @@ func (c *vectorCache) get(key cacheKey) []float32 {
 	return decodeVector(record[32:], c.dim)
 }
 
-func (c *vectorCache) has(key cacheKey) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, ok := c.offsets[key]
-	return ok
-}
-
 // put appends vectors; keys that are there already are left alone.
 func (c *vectorCache) put(keys []cacheKey, vectors [][]float32) error {
 	c.mu.Lock()
