@@ -116,7 +116,7 @@ const keepRetired = 30 * 24 * time.Hour
 // whether they are whole.
 type store struct{ dir string }
 
-// stateFormat is raised when what is stored or how passages are cut changes: state of
+// stateFormat is raised when what is stored, or how files are read or cut, changes: state of
 // another format is dropped and derived anew.
 const stateFormat = 1
 
