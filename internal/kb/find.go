@@ -30,25 +30,56 @@ func (l *Library) Search(ctx context.Context, q Query) (Results, error) {
 	vectors := make(chan vectorLeg, 1)
 	go func() { vectors <- l.searchVectors(ctx, q) }()
 	lexical := l.searchLexical(ctx, m, q)
-	near := <-vectors
+	near := l.catchUp(ctx, m, q, lexical, <-vectors)
 	if err := ctx.Err(); err != nil {
 		return Results{}, err
 	}
 	f := fusion{manifest: m, query: q, lexical: lexical.hits, vectors: near.hits, vectored: l.vectored}
-	r := Results{Hits: f.hits(), Took: time.Since(started)}
-	for _, leg := range []struct {
-		name string
-		err  error
-	}{{"bm25", lexical.err}, {"vectors", near.err}} {
-		if leg.err != nil {
-			l.log.Warn("search leg failed", "leg", leg.name, "reason", leg.err)
-			r.Degraded = append(r.Degraded, leg.name)
-		}
-	}
-	if len(r.Degraded) == 2 {
+	r := Results{Hits: f.hits(), Degraded: l.legsOut(lexical.err, near.err), Took: time.Since(started)}
+	if lexical.err != nil && (near.err != nil || l.vecs == nil) {
 		return r, fmt.Errorf("search: %w", lexical.err)
 	}
 	return r, nil
+}
+
+// legsOut names the legs that failed, and vectors also when so many are still to come that
+// they hardly took part.
+func (l *Library) legsOut(lexical, near error) []string {
+	var out []string
+	if lexical != nil {
+		l.log.Warn("search leg failed", "leg", "bm25", "reason", lexical)
+		out = append(out, "bm25")
+	}
+	if near != nil {
+		l.log.Warn("search leg failed", "leg", "vectors", "reason", near)
+	}
+	if near != nil || l.vecs != nil && l.vecs.behind() {
+		out = append(out, "vectors")
+	}
+	return out
+}
+
+// lateTexts is how many passages a search embeds by itself, some 75 ms each, when their
+// turn has not come yet: those that the words speak for most.
+const lateTexts = 6
+
+// catchUp gives the best lexical hits their vectors while a load is still under way, so
+// that they are not ranked by other measures than those that have theirs.
+func (l *Library) catchUp(ctx context.Context, m *manifest, q Query, lexical lexicalLeg, near vectorLeg) vectorLeg {
+	if l.vecs == nil || near.err != nil || l.vecs.missing() == 0 {
+		return near
+	}
+	var late []*Passage
+	for _, h := range lexical.hits[:min(len(lexical.hits), 2*lateTexts)] {
+		if p := m.passages[h.hash]; p != nil && len(late) < lateTexts && !l.vecs.holds(h.hash) {
+			late = append(late, p)
+		}
+	}
+	if len(late) == 0 || l.vecs.fill(ctx, late) != nil {
+		return near
+	}
+	near.hits, near.err = l.vecs.store.Search(ctx, near.query, q.Audiences, depth)
+	return near
 }
 
 type lexicalLeg struct {
@@ -73,20 +104,20 @@ func (l *Library) searchLexical(ctx context.Context, m *manifest, q Query) (leg 
 }
 
 type vectorLeg struct {
-	hits []Scored
-	err  error
+	query []float32
+	hits  []Scored
+	err   error
 }
 
 func (l *Library) searchVectors(ctx context.Context, q Query) (leg vectorLeg) {
 	if l.vecs == nil {
 		return leg
 	}
-	leg.err = guard(func() error {
-		vector, err := l.embedQuery(ctx, q)
-		if err != nil {
+	leg.err = guard(func() (err error) {
+		if leg.query, err = l.embedQuery(ctx, q); err != nil {
 			return err
 		}
-		leg.hits, err = l.vecs.store.Search(ctx, vector, q.Audiences, depth)
+		leg.hits, err = l.vecs.store.Search(ctx, leg.query, q.Audiences, depth)
 		return err
 	})
 	return leg

@@ -167,6 +167,35 @@ func TestSearchWithoutAnEmbedderThatWorks(t *testing.T) {
 	}
 }
 
+// While most vectors are still to come, a search makes those of its best lexical hits, and
+// says that vectors hardly take part.
+func TestASearchDuringALoadCatchesUp(t *testing.T) {
+	f := newFixture(t)
+	for i := range 40 {
+		f.write(fmt.Sprintf("%d.md", i), fmt.Sprintf("Van number %d is dear.", i))
+	}
+	f.write("lamps.md", "Lamps are cheap.")
+	_, _, err := f.lib.scan(t.Context(), false)
+	for err == nil && !f.lib.ready.Load() {
+		_, _, err = f.lib.scan(t.Context(), false)
+	}
+	must(t, err)
+	r := f.search("lamps")
+	if h := r.Hits[0]; h.Passages[0].Path != "lamps.md" || h.Vector.Rank != 1 {
+		t.Errorf("first hit %s, vector rank %d", h.Passages[0].Path, h.Vector.Rank)
+	}
+	if diff := cmp.Diff([]string{"vectors"}, r.Degraded); diff != "" {
+		t.Error(diff)
+	}
+	f.sync()
+	if r = f.search("lamps"); len(r.Degraded) > 0 {
+		t.Errorf("after the load: degraded %v", r.Degraded)
+	}
+	if n := len(f.words.taken()); n != 41 {
+		t.Errorf("41 passages took %d embeddings", n)
+	}
+}
+
 // A lexical index whose reads fail or panic is built anew without anything being edited.
 func TestALexiconThatCannotBeReadIsRebuilt(t *testing.T) {
 	f := newFixture(t, "a.md", "Lamps are cheap.")

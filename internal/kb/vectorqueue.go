@@ -266,6 +266,15 @@ func (v *vectorQueue) missing() int {
 	return max(0, len(v.wanted)-len(v.held))
 }
 
+// behind says whether more than a tenth of the passages have no vector yet, and more than
+// a reload embeds by itself.
+func (v *vectorQueue) behind() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	missing := len(v.wanted) - len(v.held)
+	return missing > inlineTexts && 10*missing > len(v.wanted)
+}
+
 func (v *vectorQueue) holdsAll(passages []*Passage) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
