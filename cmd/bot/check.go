@@ -34,7 +34,7 @@ func (c *checkCmd) Run(ctx context.Context, b *bot) error {
 	for _, f := range l.findings {
 		b.say.line("%s", f)
 	}
-	errs := len(l.findings) - l.warnings + len(unjoin(err))
+	errs := len(l.findings) - l.warnings - l.skipped + len(unjoin(err))
 	b.say.line("%s: %s, %s, %s skipped: %s, %s", cfg.Docs, count(l.documents, "document"), count(l.passages, "passage"),
 		count(l.skipped, "other file"), count(errs, "error"), count(l.warnings, "warning"))
 	if errs > 0 {
@@ -65,6 +65,9 @@ func (l *linter) walk(ctx context.Context) error {
 		Docs: l.dir, Parse: parse.Parse, Accepts: parse.Accepts, Audience: l.cfg.audienceOf,
 	}, l.file)
 	l.skipped = len(skipped)
+	for _, name := range skipped {
+		l.findings = append(l.findings, finding(filepath.Join(l.dir, filepath.FromSlash(name)), 0, "skipped: not a kind of file that is read"))
+	}
 	return err
 }
 

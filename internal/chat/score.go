@@ -11,7 +11,7 @@ import (
 
 // How a unit's score is made up. Found by trying figures on the share of kb-docs' golden
 // questions whose answer has the words it must quote, and on the mean reciprocal rank of
-// the gold passages' sentences in the sets of shared/eval; steps of a fifth change little.
+// the gold passages' sentences in the evaluation sets; steps of a fifth change little.
 const (
 	weighCosine  = 0.58
 	weighOverlap = 0.18

@@ -30,7 +30,7 @@
 //
 // # Who may call what
 //
-// Search, Similarity, Documents, Status, Skipped and View may be called from any
+// Search, Similarity, Documents, Status and View may be called from any
 // goroutine at any time and never block on a reload. Run and Sync are the writer: one of
 // them, once at a time. Close comes last.
 package kb

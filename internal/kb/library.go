@@ -321,13 +321,6 @@ func (l *Library) Status() Status {
 	return s
 }
 
-// Skipped lists the files of kinds that are not read, by path.
-func (l *Library) Skipped() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.notes.skipped)
-}
-
 // degraded names the legs that do not take part in searches.
 func (l *Library) degraded() []string {
 	var out []string

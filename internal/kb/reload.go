@@ -52,7 +52,7 @@ func (l *Library) scan(ctx context.Context, rescan bool) (waiting bool, found li
 		defer root.Close()
 		found, err = walk(root, l.cfg.Accepts)
 	}
-	l.note(func(n *notes) { n.skipped, n.folder = found.skipped, "" })
+	l.noteFolder(found.skipped)
 	if err != nil {
 		err = fmt.Errorf("documents folder %s cannot be read (%s): the documents known so far go on answering", l.cfg.Docs, reason(err))
 		l.note(func(n *notes) { n.folder = err.Error() })
@@ -78,6 +78,17 @@ func (l *Library) scan(ctx context.Context, rescan bool) (waiting bool, found li
 // patience is how long a start, or a one-shot command, waits for a file that someone is
 // still writing.
 const patience = 3 * time.Second
+
+// noteFolder notes the files that are not read, and logs them when they change.
+func (l *Library) noteFolder(skipped []string) {
+	slices.Sort(skipped)
+	l.note(func(n *notes) {
+		if len(skipped) > 0 && !slices.Equal(skipped, n.skipped) {
+			l.log.Info("files of other kinds skipped", "count", len(skipped), "first", skipped[:min(len(skipped), 10)])
+		}
+		n.skipped, n.folder = skipped, ""
+	})
+}
 
 func (l *Library) note(f func(*notes)) {
 	l.mu.Lock()

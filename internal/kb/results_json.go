@@ -21,11 +21,11 @@ func (r Results) MarshalJSON() ([]byte, error) {
 		Hits     []hit    `json:"hits"`
 		TookMS   float64  `json:"took_ms"`
 		Degraded []string `json:"degraded"`
-	}{Hits: []hit{}, TookMS: float64(r.Took.Microseconds()) / 1000, Degraded: r.Degraded}
+	}{Hits: []hit{}, TookMS: float64(r.Took.Microseconds()) / 1000, Degraded: append([]string{}, r.Degraded...)}
 	for i, h := range r.Hits {
 		best := h.Passages[h.Best]
 		out.Hits = append(out.Hits, hit{i + 1, best.Path, best.Title, best.Section(), h.Text(), h.Lines(),
-			best.Hash, h.Score, h.BM25, h.Vector, h.Matched})
+			best.Hash, h.Score, h.BM25, h.Vector, append([]string{}, h.Matched...)})
 	}
 	return json.Marshal(out)
 }

@@ -13,7 +13,7 @@ import (
 	"citebot/internal/kb"
 )
 
-// evalDocs are documents that nobody here wrote: /work/shared/eval/README.md.
+// evalDocs are documents that nobody here wrote: see the README beside them.
 const evalDocs = "../../../../shared/eval"
 
 // aboutMarkup are Markdown documents on HTML itself: their examples are tags, and what
