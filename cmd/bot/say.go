@@ -126,7 +126,12 @@ func (t *terminal) answer(a citations.Answer) {
 	if a.Notice != a.Text {
 		t.paragraphs(a.Notice, "")
 	}
-	t.paragraphs(a.Text, "")
+	if len(a.Parts) == 0 {
+		t.paragraphs(a.Text, "")
+	}
+	for _, line := range answerLines(a.Parts, t.width) {
+		fmt.Fprintln(t.out, line)
+	}
 	if len(a.Sources) > 0 {
 		fmt.Fprintf(t.out, "\n%s\n", t.paint(bold, "Sources"))
 	}
@@ -239,23 +244,20 @@ func (t *terminal) hanging(mark, text string) {
 
 // table prints rows in columns. The first column is text, the others are figures.
 func (t *terminal) table(rows [][]string) {
-	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], runewidth.StringWidth(clean(cell)))
+			row[i] = clean(cell)
 		}
 	}
+	widths, _ := columnWidths(rows)
 	for _, row := range rows {
 		var b strings.Builder
 		for i, cell := range row {
 			if i == 0 {
-				b.WriteString(runewidth.FillRight(clean(cell), widths[0]))
+				b.WriteString(runewidth.FillRight(cell, widths[0]))
 				continue
 			}
-			b.WriteString("  " + runewidth.FillLeft(clean(cell), widths[i]))
+			b.WriteString("  " + runewidth.FillLeft(cell, widths[i]))
 		}
 		fmt.Fprintln(t.out, strings.TrimRight(b.String(), " "))
 	}
