@@ -59,6 +59,7 @@ const (
 // handle is never used again.
 type lexicon struct {
 	dir      string
+	rules    string // of the text analysis: an index made by others is dropped
 	mapping  mapping.IndexMapping
 	analyzer analysis.Analyzer
 
@@ -105,12 +106,16 @@ func (l *lexicon) analyse(language string) error {
 	m.DefaultMapping = doc
 	m.DefaultAnalyzer = name
 	m.ScoringModel = index.BM25Scoring
+	l.rules = fmt.Sprintf("%d %s", lexiconFormat, name)
 	l.mapping, l.analyzer = m, m.AnalyzerNamed(name)
 	if l.analyzer == nil {
 		return fmt.Errorf("no text analysis named %q", name)
 	}
 	return m.Validate()
 }
+
+// lexiconFormat is raised when fields or their analysis change.
+const lexiconFormat = 1
 
 // scorchOptions: a write need not be on disk when it returns, because Library compares
 // index and manifest at every start and puts what is missing; and a lock that another
@@ -356,16 +361,20 @@ func (l *lexicon) seal() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(l.sealFile(), []byte(sum))
+	return writeFile(l.sealFile(), []byte(l.rules+"\n"+sum))
 }
 
 func (l *lexicon) verifySeal() error {
-	want, err := os.ReadFile(l.sealFile())
+	sealed, err := os.ReadFile(l.sealFile())
 	if err != nil {
 		return fmt.Errorf("its list of segments was being written when the program ended: %w", err)
 	}
+	rules, want, _ := strings.Cut(string(sealed), "\n")
+	if rules != l.rules {
+		return errors.New("it was made for another language or by another version")
+	}
 	sum, err := hashFile(l.rootFile())
-	if err == nil && sum != string(want) {
+	if err == nil && sum != want {
 		err = errors.New("its list of segments is not the one that was sealed")
 	}
 	return err

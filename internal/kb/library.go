@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,10 +57,10 @@ type Library struct {
 	mu      sync.Mutex
 	current *manifest
 	retired []retired
-	past    map[string]string // passage hash to retired version, made at first need
-	load    Progress          // documents of the load under way
+	load    Progress // documents of the load under way
 	notes   notes
 
+	past    pastIndex
 	scanner scanner // the writer's own
 }
 
@@ -222,7 +221,6 @@ func (l *Library) publish(next *manifest, gone []retired) {
 	defer l.mu.Unlock()
 	l.current = next
 	l.retired = append(l.retired, gone...)
-	l.past = nil
 }
 
 // The states of a document.
@@ -383,26 +381,44 @@ func (m *manifest) successor(p Passage) (now *Passage, removed bool) {
 // pastVersion finds the retired version that holds a passage.
 func (l *Library) pastVersion(hash string) (string, bool) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.past == nil {
-		l.past = l.store.passagesOf(l.retired)
+	versions := slices.Clone(l.retired)
+	l.mu.Unlock()
+	return l.past.find(l.store, versions, hash)
+}
+
+// A pastIndex maps passages to the retired versions that hold them. It reads a version
+// when it is first asked after it was retired, under a lock of its own, so that searches
+// do not wait for it.
+type pastIndex struct {
+	mu       sync.Mutex
+	read     map[string]bool   // versions
+	passages map[string]string // hash to version
+}
+
+func (x *pastIndex) find(s store, versions []retired, hash string) (string, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.read == nil {
+		x.read, x.passages = map[string]bool{}, map[string]string{}
 	}
-	name, ok := l.past[hash]
+	for _, r := range versions {
+		if x.read[r.Version] {
+			continue
+		}
+		x.read[r.Version] = true
+		v, _ := s.version(r.Version) // damaged or swept: its sources are no longer kept
+		for _, p := range v.Passages {
+			x.passages[p.Hash] = r.Version
+		}
+	}
+	name, ok := x.passages[hash]
 	return name, ok
 }
 
-// keep lists the stored versions that are still needed and drops the retired ones that
-// are too old.
-func (l *Library) keep(now time.Time) (wanted map[string]bool, kept []retired) {
-	wanted = map[string]bool{}
+// kept drops the retired versions that are too old and returns the others.
+func (l *Library) kept(now time.Time) []retired {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.retired = slices.DeleteFunc(l.retired, func(r retired) bool { return now.Sub(r.At) > keepRetired })
-	for _, r := range l.retired {
-		wanted[r.Version] = true
-	}
-	for e := range maps.Values(l.current.entries) {
-		wanted[e.version] = true
-	}
-	return wanted, slices.Clone(l.retired)
+	return slices.Clone(l.retired)
 }

@@ -241,3 +241,22 @@ func TestViewShowsASourceAsItWasCited(t *testing.T) {
 		t.Error("found a source that never was")
 	}
 }
+
+// Passages are indexed by one language's rules; a question must not be held against them
+// by another's.
+func TestAnotherLanguageRebuildsTheIndex(t *testing.T) {
+	f := newFixture(t, "a.md", "Two lamps burn.")
+	f.sync()
+	if h := f.search("lamp").Hits[0]; h.BM25.Rank != 1 {
+		t.Fatal("English does not find the plural")
+	}
+	f.cfg.Language = "xx" // no stemming: only the very word is found
+	f.reopen()
+	f.sync()
+	if h := f.search("lamp").Hits[0]; h.BM25.Rank != 0 {
+		t.Error("the English index still answers")
+	}
+	if h := f.search("lamps").Hits[0]; h.BM25.Rank != 1 {
+		t.Error("the word itself is not found")
+	}
+}

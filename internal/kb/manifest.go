@@ -40,8 +40,9 @@ type entry struct {
 	modified time.Time // when that content was last changed
 	title    string
 	audience string
-	passages []*Passage // in reading order
-	problem  string     // why the newest content does not answer
+	passages []*Passage   // in reading order
+	lengths  fieldLengths // summed over the passages
+	problem  string       // why the newest content does not answer
 }
 
 func newManifest(generation uint64, entries map[string]*entry) *manifest {
@@ -51,16 +52,20 @@ func newManifest(generation uint64, entries map[string]*entry) *manifest {
 		for _, p := range e.passages {
 			m.passages[p.Hash] = p
 			audiences[p.Audience] = true
-			for i, n := range p.lengths() {
-				m.lengths[i] += n
-			}
 		}
+		m.lengths.add(e.lengths)
 	}
 	for i := range m.lengths {
 		m.lengths[i] /= float64(max(len(m.passages), 1))
 	}
 	m.audiences = slices.Sorted(maps.Keys(audiences))
 	return m
+}
+
+func (f *fieldLengths) add(g fieldLengths) {
+	for i := range f {
+		f[i] += g[i]
+	}
 }
 
 // lengths counts the words of the passage's fields, in the order of bm25Fields.
@@ -209,6 +214,7 @@ func (e *entry) take(v version) {
 	e.passages = make([]*Passage, len(v.Passages))
 	for i := range v.Passages {
 		e.passages[i] = &v.Passages[i]
+		e.lengths.add(e.passages[i].lengths())
 	}
 	if len(v.Passages) > 0 {
 		e.audience = v.Passages[0].Audience
@@ -245,21 +251,6 @@ func (s store) version(name string) (v version, err error) {
 		return v, errors.New("its checksum does not match its content")
 	}
 	return v, json.Unmarshal(body, &v)
-}
-
-// passagesOf maps the passages of retired versions, as far as these can be read, to them.
-func (s store) passagesOf(versions []retired) map[string]string {
-	out := map[string]string{}
-	for _, r := range versions {
-		v, err := s.version(r.Version)
-		if err != nil {
-			continue // damaged or swept: its sources are no longer kept
-		}
-		for _, p := range v.Passages {
-			out[p.Hash] = r.Version
-		}
-	}
-	return out
 }
 
 // sweep deletes stored versions that are not wanted.

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -168,7 +168,7 @@ func (l *Library) holdBack(lost, total int, rescan bool) bool {
 	text := fmt.Sprintf("%d of %d documents vanished at once: they go on answering until two more scans find them gone; is the folder %s mounted?", lost, total, l.cfg.Docs)
 	l.note(func(n *notes) {
 		if n.held == "" {
-			l.log.Error("mass deletion held back", "documents", lost, "of", total)
+			l.log.Error("mass deletion held back", "problem", text)
 		}
 		n.held = text
 	})
@@ -413,9 +413,8 @@ func retire(before *manifest, added []*entry, removed []string) []retired {
 
 // save writes the current generation to the state folder.
 func (l *Library) save() error {
-	_, kept := l.keep(time.Now())
 	m := l.manifest()
-	saved := savedManifest{Format: stateFormat, Generation: m.generation, Held: l.scanner.held, Retired: kept}
+	saved := savedManifest{Format: stateFormat, Generation: m.generation, Held: l.scanner.held, Retired: l.kept(time.Now())}
 	for _, e := range m.entries {
 		saved.Entries = append(saved.Entries, savedEntry{
 			Path: e.path, Stat: e.stat, Rule: e.rule, Sum: e.sum, Version: e.version, Modified: e.modified, Problem: e.problem,
@@ -536,7 +535,13 @@ func (l *Library) tidy(ctx context.Context) {
 		return
 	}
 	l.scanner.swept = now
-	wanted, _ := l.keep(now)
+	wanted := map[string]bool{}
+	for _, r := range l.kept(now) {
+		wanted[r.Version] = true
+	}
+	for _, e := range l.manifest().entries {
+		wanted[e.version] = true
+	}
 	if err := l.store.sweep(wanted); err != nil {
 		l.log.Warn("stored versions not tidied", "reason", err)
 	}
@@ -548,11 +553,11 @@ func (l *Library) tidy(ctx context.Context) {
 	}
 }
 
-// absolute names the folders to watch.
-func (l *Library) absolute(dirs []string) []string {
+// folders are the file system's names of folders in the documents folder.
+func (l *Library) folders(dirs []string) []string {
 	out := make([]string, len(dirs))
 	for i, d := range dirs {
-		out[i] = path.Join(l.cfg.Docs, d)
+		out[i] = filepath.Join(l.cfg.Docs, filepath.FromSlash(d))
 	}
 	return out
 }

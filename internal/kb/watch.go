@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -38,7 +37,9 @@ func (l *Library) follow(ctx context.Context, w *watcher) {
 		if err != nil && ctx.Err() == nil {
 			l.log.Error("documents not reloaded", "reason", err)
 		}
-		l.noteWatch(w.watch(l.absolute(found.dirs)))
+		if err == nil {
+			l.noteWatch(w.watch(l.folders(found.dirs)))
+		}
 		pause := time.Until(lastRescan.Add(l.cfg.Rescan))
 		if l.seal() {
 			pause = min(pause, sealAfter)
@@ -125,7 +126,7 @@ func newWatcher() (*watcher, error) {
 	return &watcher{fs}, err
 }
 
-// watch sets the folders to watch, each by its absolute path. Those that cannot be
+// watch sets the folders to watch. Those that cannot be
 // watched are the error.
 func (w *watcher) watch(dirs []string) error {
 	if w.fs == nil {
@@ -134,7 +135,6 @@ func (w *watcher) watch(dirs []string) error {
 	var errs []error
 	wanted := make(map[string]bool, len(dirs))
 	for _, d := range dirs {
-		d = filepath.Clean(d)
 		wanted[d] = true
 		if err := w.fs.Add(d); err != nil {
 			errs = append(errs, err)
