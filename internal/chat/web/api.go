@@ -62,7 +62,7 @@ func readSearch(w http.ResponseWriter, r *http.Request) (search, error) {
 	switch {
 	case err != nil:
 		return q, err
-	case strings.TrimSpace(q.Query) == "":
+	case r.Method != http.MethodPost && strings.TrimSpace(q.Query) == "":
 		return q, refusal{http.StatusBadRequest, "there is nothing to search for: write it as /api/search?q=…"}
 	case q.Limit < 1 || q.Limit > maxLimit:
 		return q, refusal{http.StatusBadRequest, fmt.Sprintf("limit %d is not between 1 and %d", q.Limit, maxLimit)}

@@ -152,9 +152,6 @@ func readQuestion(w http.ResponseWriter, r *http.Request) (chat.Question, error)
 	if err := readJSON(w, r, &q, "question, history and audience"); err != nil {
 		return q, err
 	}
-	if strings.TrimSpace(q.Text) == "" {
-		return q, refusal{http.StatusBadRequest, `"question" is empty: write what you want to know`}
-	}
 	return q, checkHistory(q.History)
 }
 
