@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -197,8 +198,18 @@ func leg(l kb.Leg) string {
 
 func (t *terminal) degraded(parts []string) {
 	if len(parts) > 0 {
-		t.note("note: without %s for now; answers may be less complete", strings.Join(parts, ", "))
+		t.note("note: without %s for now; answers may be less complete", strings.Join(plainly(parts), " and "))
 	}
+}
+
+// plainly names the parts that did not take part as people would.
+func plainly(parts []string) []string {
+	names := map[string]string{"vectors": "search by meaning", "bm25": "search by words"}
+	out := make([]string, len(parts))
+	for i, p := range parts {
+		out[i] = cmp.Or(names[p], p)
+	}
+	return out
 }
 
 // heading is a document's title and the section below it.

@@ -53,7 +53,7 @@ Nearest documents
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}
-	if want := "note: without vectors for now; answers may be less complete\n"; problems.String() != want {
+	if want := "note: without search by meaning for now; answers may be less complete\n"; problems.String() != want {
 		t.Errorf("stderr %q, want %q", problems, want)
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -267,9 +268,20 @@ func (t *turn) titleOf(n int) string {
 func footer(a citations.Answer) string {
 	text := fmt.Sprintf("Answered in %.1f s", float64(a.TookMS)/1000)
 	if len(a.Degraded) > 0 {
-		text += ", without " + strings.Join(a.Degraded, ", ")
+		text += ", without " + strings.Join(plainly(a.Degraded), " and ")
 	}
 	return text
+}
+
+// partNames are the parts of the program as readers know them; app.js has them, too.
+var partNames = map[string]string{"vectors": "search by meaning", "bm25": "search by words"}
+
+func plainly(parts []string) []string {
+	out := make([]string, len(parts))
+	for i, p := range parts {
+		out[i] = cmp.Or(partNames[p], p)
+	}
+	return out
 }
 
 // section is where in its document a source stands. Most documents begin with their title

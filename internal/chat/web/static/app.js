@@ -126,8 +126,11 @@
     }
   }
 
+  const partNames = { vectors: "search by meaning", bm25: "search by words" };
+
   function footer(answer) {
-    const without = answer.degraded?.length ? `, without ${answer.degraded.join(", ")}` : "";
+    const parts = (answer.degraded ?? []).map((part) => partNames[part] ?? part);
+    const without = parts.length ? `, without ${parts.join(" and ")}` : "";
     return `Answered in ${(answer.took_ms / 1000).toFixed(1)} s${without}`;
   }
 
