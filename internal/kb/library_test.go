@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -167,6 +168,32 @@ func TestMassDeletionIsHeldBackForTwoRescans(t *testing.T) {
 	}
 	if p := f.lib.Status().Problems; len(p) != 0 {
 		t.Errorf("problems %q", p)
+	}
+}
+
+// Files that were gone when the program started are gone: a second look soon after must
+// not forget that, nor the count of a mass deletion with it.
+func TestAMassDeletionFoundAtStartIsCountedOn(t *testing.T) {
+	f := newFixture(t, "0.md", "Lamp.", "1.md", "Van.", "2.md", "Boat.")
+	f.sync()
+	f.remove("0.md")
+	f.remove("1.md")
+	f.reopen()
+	root, err := os.OpenRoot(f.cfg.Docs)
+	must(t, err)
+	defer root.Close()
+	found, err := walk(root, f.cfg.Accepts)
+	must(t, err)
+	now := time.Now()
+	for scan := 1; scan <= 2; scan++ {
+		f.lib.diff(found, now, true)
+		f.lib.scanner.first = false
+		if held := f.lib.scanner.held; held != scan {
+			t.Errorf("after scan %d the count is %d", scan, held)
+		}
+	}
+	if d := f.lib.diff(found, now, true); len(d.removed) != 2 {
+		t.Errorf("the third scan removes %v", d.removed)
 	}
 }
 

@@ -135,9 +135,13 @@ func (l *Library) vanished(m *manifest, found listing, now time.Time, d *changes
 		}
 		since, seen := s.gone[name]
 		if !seen {
-			s.gone[name] = now
+			since = now
+			if s.first {
+				since = now.Add(-s.quiet) // it vanished before the program began
+			}
+			s.gone[name] = since
 		}
-		if s.first || seen && now.Sub(since) >= s.quiet {
+		if now.Sub(since) >= s.quiet {
 			out = append(out, name)
 		} else {
 			d.waiting = true
