@@ -1,0 +1,33 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+)
+
+const threadOfSQL = `SELECT
+	(SELECT count(*) FROM turns WHERE platform = t.platform AND team = t.team AND channel = t.channel
+		AND thread = t.thread AND state = 'posted' AND via NOT IN ('person', 'share')),
+	EXISTS (SELECT 1 FROM quiet WHERE platform = t.platform AND team = t.team AND channel = t.channel
+		AND thread = t.thread)
+	FROM (SELECT ? AS platform, ? AS team, ? AS channel, ? AS thread) AS t`
+
+// Thread says what is remembered of a thread; the zero Thread when it is unknown.
+func (l *Ledger) Thread(ctx context.Context, platform, team, channel, thread string) (Thread, error) {
+	var t Thread
+	err := l.threadOf.QueryRowContext(ctx, platform, team, channel, thread).Scan(&t.Posted, &t.Quiet)
+	return t, l.failed("reading a thread", err)
+}
+
+// SetQuiet says whether the bot is to be quiet in a thread until it is named.
+func (l *Ledger) SetQuiet(ctx context.Context, platform, team, channel, thread string, quiet bool) error {
+	query := "DELETE FROM quiet WHERE platform = ? AND team = ? AND channel = ? AND thread = ?"
+	if quiet {
+		query = "INSERT INTO quiet (platform, team, channel, thread) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+	}
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec(query, platform, team, channel, thread)
+		return err
+	})
+	return l.failed("making a thread quiet", err)
+}
