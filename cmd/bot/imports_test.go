@@ -34,7 +34,8 @@ var importRules = []struct {
 	{"internal/citations", nil, "an answer's form and proof must not depend on who wrote it or where it is shown"},
 	{"internal/ledger", nil, "rows are rows"},
 	{"internal/llm", nil, "a model client knows its vendor's API and neither passages nor citations"},
-	{"internal/chat", []string{"internal/kb", "internal/citations"}, "a turn joins search and citations; surfaces and models are its ports"},
+	{"internal/chat", []string{"internal/kb", "internal/citations", "internal/ledger"}, "a turn joins search, citations and their record; surfaces and models are its ports"},
+	{"internal/chat/slack/slacktest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
 	{"internal/chat/*", []string{"internal/chat", "internal/citations"}, "a surface shows answers and knows neither retrieval nor another surface"},
 }
 

@@ -16,6 +16,12 @@ const (
 	sayUnsure   = "The documents do not say this outright. The nearest they say:"
 	sayNoAnswer = "I could not find an answer to that in the documents."
 	sayPerson   = "A person can help you further."
+
+	sayFailed       = "I could not look this up just now. Please ask again in a few minutes."
+	sayBusy         = "I have more questions than I can answer at the moment. Please ask again in a few minutes."
+	sayPersonLimit  = "You are asking faster than I may answer. Please ask again in a minute."
+	sayChannelLimit = "There are more questions in this channel than I may answer at once. Please ask again in a minute."
+	sayLongThread   = "This thread has become long. Please ask in a new one."
 )
 
 // noAnswerNotice says that nothing was found, what comes nearest, and what to do.

@@ -1,0 +1,443 @@
+package chat
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"citebot/internal/citations"
+	"citebot/internal/ledger"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A Desk takes what people say on platforms, answers it and posts the answers, each once.
+//
+//	Accept ─► ledger: received ─► answer ─► answered ─► posting ─► Send ─► posted
+//
+// A message is in the ledger when Accept returns, so the platform may acknowledge it. All
+// else happens in Run, which may be killed anywhere: what it finds unfinished in the ledger
+// it goes on with. A turn that was being posted is looked for before it is posted again.
+//
+// Turns of one thread are worked one after the other, others beside each other. The
+// methods may be called from any goroutine, before and during Run.
+type Desk struct {
+	cfg     DeskConfig
+	queue   *queue
+	metrics deskMetrics
+	tells   chan struct{} // bounds what goes on beside the turns
+
+	mu      sync.Mutex
+	running map[int64]context.CancelCauseFunc // turns that are being answered
+	told    map[string]time.Time              // who was last told about a limit, and when
+
+	// at is called between two steps of a turn, for tests that stop there; nil otherwise.
+	at func(point string)
+}
+
+// DeskConfig is what a desk works with. Ledger and Answer are required.
+type DeskConfig struct {
+	Ledger *ledger.Ledger
+	Answer func(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error)
+
+	PerPerson  int // questions a minute; 0: no limit
+	PerChannel int // likewise, private ones not counted
+
+	Registry prometheus.Registerer // nil: metrics are not kept
+	Log      *slog.Logger          // nil: discarded
+}
+
+// Bounds of the desk.
+const (
+	workers      = 4                // turns at once: an answer is mostly arithmetic, a post mostly waiting
+	maxWaiting   = 2000             // turns in the queue before new ones are refused politely
+	answerWithin = 20 * time.Second // for one answer, the model's time included
+	draftAfter   = 4 * time.Second  // an answer that takes longer gets a placeholder
+	busyPatience = 10 * time.Minute // how long a question waits for the first load of the documents
+	failPatience = time.Minute      // and for a search that fails
+	tryFor       = 15 * time.Minute // how long a post is tried in one go
+	tooOld       = 24 * time.Hour   // an unfinished question older than this is answered no more
+	editWithin   = 5 * time.Minute  // after that a question's edit changes nothing
+	stopWithin   = 10 * time.Second // for turns in hand when the bot is told to stop
+	tellWithin   = 10 * time.Second
+	maxTells     = 16
+	threadCap    = 40 // answers in one thread: beyond it two bots talk to each other
+	limitWindow  = time.Minute
+)
+
+// NewDesk returns a desk; it starts nothing.
+func NewDesk(cfg DeskConfig) (*Desk, error) {
+	if cfg.Ledger == nil || cfg.Answer == nil {
+		return nil, errors.New("chat.DeskConfig: Ledger and Answer are required")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Desk{
+		cfg:     cfg,
+		queue:   newQueue(),
+		tells:   make(chan struct{}, maxTells),
+		running: map[int64]context.CancelCauseFunc{},
+		told:    map[string]time.Time{},
+	}
+	var err error
+	d.metrics, err = newDeskMetrics(cfg.Registry, d.queue.len)
+	return d, err
+}
+
+// Accept writes a message to the ledger, and reports whether it is new: a message that
+// came before, by any of its keys, is not. When it returns nil the message is kept, and is
+// answered even if the process dies now. p is the platform that it came from.
+func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (fresh bool, err error) {
+	if d.cfg.Ledger.Damaged() != "" && m.Sent.Before(d.cfg.Ledger.Begun()) && !m.Sent.IsZero() {
+		return false, nil // the lost ledger may have answered it
+	}
+	t := m.turn()
+	var notice string
+	if t.Reason, notice, err = d.refuse(ctx, m); err != nil {
+		return false, err
+	}
+	if t.Reason != "" {
+		t.State = ledger.Dropped
+	}
+	if err := d.prepare(ctx, m, &t); err != nil {
+		return false, err
+	}
+	t.ID, fresh, err = d.cfg.Ledger.Accept(ctx, t, m.keys()...)
+	switch {
+	case err != nil:
+		return false, err
+	case !fresh:
+		d.metrics.duplicates.Inc()
+	case t.Reason != "":
+		d.metrics.turns.WithLabelValues(m.Platform, t.Reason).Inc()
+		d.tellOnce(ctx, p, t, notice)
+	default:
+		d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+	}
+	return fresh, nil
+}
+
+// keys are a message's keys, apart from those of other platforms.
+func (m Message) keys() []string {
+	keys := make([]string, len(m.Keys))
+	for i, k := range m.Keys {
+		keys[i] = m.Platform + ":" + k
+	}
+	return keys
+}
+
+func (m Message) turn() ledger.Turn {
+	return ledger.Turn{
+		Platform: m.Platform, Team: m.Team, Channel: m.Channel, Thread: m.Thread, Message: m.ID,
+		User: m.User, Name: m.Name, Via: string(m.Via), Text: m.Text, Outside: m.Outside, ReplyURL: m.ReplyURL,
+		State: ledger.Received,
+	}
+}
+
+// prepare does what goes with some kinds of message: being named ends a silence, calling a
+// person begins one. What is no question needs no answering.
+func (d *Desk) prepare(ctx context.Context, m Message, t *ledger.Turn) error {
+	switch m.Via {
+	case Mention:
+		quiet, err := d.Quiet(ctx, m.Place)
+		if err != nil || !quiet {
+			return err
+		}
+		return d.cfg.Ledger.SetQuiet(ctx, m.Platform, m.Team, m.Channel, m.Thread, false)
+	case Handoff, Share:
+		of, err := d.cfg.Ledger.Turn(ctx, m.Of)
+		if err != nil {
+			return err
+		}
+		t.State, t.Text, t.Answer = ledger.Answered, of.Text, []byte("{}")
+		if m.Via == Share {
+			t.Answer, t.Audiences = of.Answer, of.Audiences
+			return nil
+		}
+		if of.Thread != "" {
+			return d.cfg.Ledger.SetQuiet(ctx, of.Platform, of.Team, of.Channel, of.Thread, true)
+		}
+	}
+	return nil
+}
+
+// refuse says why a message is not answered, and what its author is told; "" if it is.
+func (d *Desk) refuse(ctx context.Context, m Message) (reason, notice string, err error) {
+	if m.Via == Handoff || m.Via == Share {
+		return "", "", nil
+	}
+	if d.queue.len() >= maxWaiting {
+		return ledger.ReasonBusy, sayBusy, nil
+	}
+	since := time.Now().Add(-limitWindow)
+	if d.cfg.PerPerson > 0 {
+		n, err := d.cfg.Ledger.Count(ctx, m.Platform, m.Team, "", m.User, since)
+		if err != nil || n >= d.cfg.PerPerson {
+			return ledger.ReasonLimited, sayPersonLimit, err
+		}
+	}
+	if d.cfg.PerChannel > 0 && m.ReplyURL == "" {
+		n, err := d.cfg.Ledger.Count(ctx, m.Platform, m.Team, m.Channel, "", since)
+		if err != nil || n >= d.cfg.PerChannel {
+			return ledger.ReasonLimited, sayChannelLimit, err
+		}
+	}
+	thread, err := d.thread(ctx, m.Place)
+	if err != nil || thread.Posted >= threadCap {
+		return ledger.ReasonLimited, sayLongThread, err
+	}
+	return "", "", nil
+}
+
+// thread is what is remembered of a thread; a place outside threads has no memory.
+func (d *Desk) thread(ctx context.Context, p Place) (ledger.Thread, error) {
+	if p.Thread == "" {
+		return ledger.Thread{}, nil
+	}
+	return d.cfg.Ledger.Thread(ctx, p.Platform, p.Team, p.Channel, p.Thread)
+}
+
+// tellOnce tells someone why there is no answer, once a window.
+func (d *Desk) tellOnce(ctx context.Context, p Platform, t ledger.Turn, notice string) {
+	who := t.Platform + "/" + t.Team + "/" + t.User
+	if Via(t.Via) == Overheard || !d.firstTold(who, time.Now()) {
+		return
+	}
+	d.beside(ctx, func(ctx context.Context) { p.Tell(ctx, d.post(t), notice) })
+}
+
+func (d *Desk) firstTold(who string, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now.Sub(d.told[who]) < limitWindow {
+		return false
+	}
+	if len(d.told) > maxWaiting {
+		clear(d.told)
+	}
+	d.told[who] = now
+	return true
+}
+
+// beside runs f on a goroutine of its own, within tellWithin; when too much goes on
+// beside the turns already, not at all.
+func (d *Desk) beside(ctx context.Context, f func(ctx context.Context)) {
+	select {
+	case d.tells <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-d.tells }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
+		defer cancel()
+		f(ctx)
+	}()
+}
+
+// Seen remembers keys of something that wants no post, such as a click, and reports
+// whether none of them was known.
+func (d *Desk) Seen(ctx context.Context, platform string, keys ...string) (fresh bool, err error) {
+	fresh, err = d.cfg.Ledger.Seen(ctx, Message{Place: Place{Platform: platform}, Keys: keys}.keys()...)
+	if err == nil && !fresh {
+		d.metrics.duplicates.Inc()
+	}
+	return fresh, err
+}
+
+// Follows reports whether the bot has answered in a thread and may speak there without
+// being named.
+func (d *Desk) Follows(ctx context.Context, p Place) (bool, error) {
+	t, err := d.thread(ctx, p)
+	return t.Posted > 0 && !t.Quiet, err
+}
+
+// Quiet reports whether a person was called in a thread, so that the bot keeps quiet.
+func (d *Desk) Quiet(ctx context.Context, p Place) (bool, error) {
+	t, err := d.thread(ctx, p)
+	return t.Quiet, err
+}
+
+// Edit takes a question's new words. Soon after it was asked it is answered again, in
+// place of the first answer; later the words have no effect. known is false when the
+// message was no question.
+func (d *Desk) Edit(ctx context.Context, p Place, message, text string) (known bool, err error) {
+	return d.change(ctx, p, message, func(t *ledger.Turn) bool {
+		if t.Text == text || t.State == ledger.Dropped || time.Since(t.Accepted) > editWithin {
+			return false
+		}
+		t.Text, t.Answer, t.Verdict = text, nil, ""
+		t.Revision++
+		if t.State != ledger.Posting { // a post that is under way is found out about first
+			t.State = ledger.Received
+		}
+		return true
+	})
+}
+
+// Withdraw takes back a question that was deleted: an answer that is not posted yet never is.
+func (d *Desk) Withdraw(ctx context.Context, p Place, message string) error {
+	_, err := d.change(ctx, p, message, func(t *ledger.Turn) bool {
+		if t.Final() || t.State == ledger.Posting {
+			return false
+		}
+		t.State, t.Reason = ledger.Dropped, "withdrawn"
+		return true
+	})
+	return err
+}
+
+// change alters the turn that a message asked for, if there is one and alter says so.
+func (d *Desk) change(ctx context.Context, p Place, message string, alter func(*ledger.Turn) bool) (known bool, err error) {
+	for {
+		t, err := d.cfg.Ledger.ByMessage(ctx, p.Platform, p.Team, p.Channel, message)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil || !alter(&t) {
+			return err == nil, err
+		}
+		_, err = d.cfg.Ledger.Update(ctx, t)
+		if errors.Is(err, ledger.ErrChanged) {
+			continue
+		}
+		if err == nil {
+			d.stop(t.ID)
+			d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+		}
+		return true, err
+	}
+}
+
+// errStopped ends the answering of a turn that was altered or is wanted no more.
+var errStopped = errors.New("stopped")
+
+func (d *Desk) stop(turn int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if cancel := d.running[turn]; cancel != nil {
+		cancel(errStopped)
+	}
+}
+
+// Stop drops what is not posted yet in a thread, because someone there said so.
+func (d *Desk) Stop(ctx context.Context, p Place) error {
+	unfinished, err := d.cfg.Ledger.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range unfinished {
+		if placeOf(t) != p {
+			continue
+		}
+		if err := d.drop(ctx, t.ID, "stopped"); err != nil {
+			return err
+		}
+		d.stop(t.ID)
+	}
+	return nil
+}
+
+// drop makes a turn final unless it is being posted.
+func (d *Desk) drop(ctx context.Context, id int64, reason string) error {
+	_, err := d.record(ctx, id, func(t *ledger.Turn) {
+		if !t.Final() && t.State != ledger.Posting {
+			t.State, t.Reason = ledger.Dropped, reason
+		}
+	})
+	return err
+}
+
+// record alters a turn whatever else happens to it meanwhile.
+func (d *Desk) record(ctx context.Context, id int64, alter func(*ledger.Turn)) (ledger.Turn, error) {
+	for {
+		t, err := d.cfg.Ledger.Turn(ctx, id)
+		if err != nil {
+			return t, err
+		}
+		alter(&t)
+		t, err = d.cfg.Ledger.Update(ctx, t)
+		if !errors.Is(err, ledger.ErrChanged) {
+			return t, err
+		}
+	}
+}
+
+// Feedback stores what someone thinks of an answer, in place of what they thought before.
+func (d *Desk) Feedback(ctx context.Context, turn int64, user string, good bool, comment string) error {
+	err := d.cfg.Ledger.SetFeedback(ctx, ledger.Feedback{Turn: turn, User: user, Good: good, Comment: comment})
+	if err == nil {
+		d.metrics.feedback.WithLabelValues(map[bool]string{true: "good", false: "bad"}[good]).Inc()
+	}
+	return err
+}
+
+// Asked is the message that a turn answers, for a platform that is shown a button of its
+// post. ok is false when there is no such turn on that platform.
+func (d *Desk) Asked(ctx context.Context, platform string, turn int64) (m Message, ok bool, err error) {
+	t, err := d.cfg.Ledger.Turn(ctx, turn)
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && t.Platform != platform {
+		return Message{}, false, nil
+	}
+	return Message{
+		Place: placeOf(t), ID: t.Message, User: t.User, Name: t.Name, Text: t.Text, Via: Via(t.Via), Outside: t.Outside,
+	}, err == nil, err
+}
+
+// Answers reports whether a message has been answered or is about to be.
+func (d *Desk) Answers(ctx context.Context, p Place, message string) (bool, error) {
+	t, err := d.cfg.Ledger.ByMessage(ctx, p.Platform, p.Team, p.Channel, message)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && t.State != ledger.Dropped, err
+}
+
+// Prune forgets what is only of use for a time.
+func (d *Desk) Prune(ctx context.Context) error { return d.cfg.Ledger.Prune(ctx, time.Now()) }
+
+func placeOf(t ledger.Turn) Place {
+	return Place{Platform: t.Platform, Team: t.Team, Channel: t.Channel, Thread: t.Thread}
+}
+
+// laneOf is the thread, or where there is none the person: private replies in one channel
+// need not wait for each other.
+func laneOf(t ledger.Turn) Place {
+	lane := placeOf(t)
+	if lane.Thread == "" {
+		lane.Thread = "of " + t.User
+	}
+	return lane
+}
+
+// post is the first page of a turn's reply.
+func (d *Desk) post(t ledger.Turn) Post {
+	return Post{
+		Place: placeOf(t), Key: d.key(t.ID, 0), Turn: t.ID, Via: Via(t.Via), User: t.User, Name: t.Name,
+		Question: t.Text, ReplyURL: t.ReplyURL, Again: t.Revision > 0, Asked: t.Accepted,
+	}
+}
+
+// key names a page of a turn's reply, in a way that nobody else can.
+func (d *Desk) key(turn int64, page int) string {
+	mac := hmac.New(sha256.New, d.cfg.Ledger.Secret())
+	fmt.Fprintf(mac, "%d/%d", turn, page)
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// answerOf decodes what a turn was answered.
+func answerOf(t ledger.Turn) (citations.Answer, error) {
+	var a citations.Answer
+	if err := json.Unmarshal(t.Answer, &a); err != nil {
+		return a, fmt.Errorf("the answer of turn %d in the ledger: %w", t.ID, err)
+	}
+	return a, nil
+}

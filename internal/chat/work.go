@@ -1,0 +1,568 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"citebot/internal/citations"
+	"citebot/internal/kb"
+	"citebot/internal/ledger"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Run answers and posts until ctx ends, beginning with what an earlier run left
+// unfinished. Turns in hand at the end have ten seconds to get done; the others are done
+// by the next run. Turns of platforms that are not given wait in the ledger.
+func (d *Desk) Run(ctx context.Context, platforms ...Platform) error {
+	unfinished, err := d.cfg.Ledger.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	by := map[string]Platform{}
+	for _, p := range platforms {
+		by[p.Name()] = p
+	}
+	for _, t := range unfinished {
+		if by[t.Platform] != nil {
+			d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+		}
+	}
+	if n := d.queue.len(); n > 0 {
+		d.cfg.Log.Info("going on with unfinished questions", slog.Int("questions", n))
+	}
+	inHand, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, cut) })()
+	jobs := make(chan *job)
+	var group errgroup.Group
+	for range workers {
+		group.Go(func() error {
+			for j := range jobs {
+				d.workSafely(inHand, by, j)
+			}
+			return nil
+		})
+	}
+	d.dispatch(ctx, jobs)
+	close(jobs)
+	err = group.Wait()
+	for range maxTells { // those beside the turns have their own time limit
+		d.tells <- struct{}{}
+	}
+	for range maxTells {
+		<-d.tells
+	}
+	return err
+}
+
+// dispatch gives jobs to workers until ctx ends.
+func (d *Desk) dispatch(ctx context.Context, jobs chan<- *job) {
+	prune := time.NewTicker(time.Hour)
+	defer prune.Stop()
+	ready := time.NewTimer(0)
+	defer ready.Stop()
+	for ctx.Err() == nil {
+		j, wait := d.queue.next(time.Now())
+		if j != nil {
+			jobs <- j // workers go on receiving until this function has returned
+			continue
+		}
+		if wait > 0 {
+			ready.Reset(wait)
+		}
+		select {
+		case <-ctx.Done():
+		case <-ready.C:
+		case <-d.queue.bell:
+		case <-prune.C:
+			if err := d.Prune(ctx); err != nil {
+				d.cfg.Log.Error("the ledger cannot be pruned", slog.Any("error", err))
+			}
+		}
+	}
+}
+
+// workSafely works on a job and puts it back if it is not done. A panic ends the turn,
+// not the bot: it would come again at every try.
+func (d *Desk) workSafely(ctx context.Context, by map[string]Platform, j *job) {
+	defer d.queue.release(j)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		d.cfg.Log.Error("panic while answering", slog.Int64("turn", j.turn), slog.String("panic", fmt.Sprint(p)),
+			slog.String("stack", string(debug.Stack())))
+		if err := d.drop(ctx, j.turn, "defect"); err != nil {
+			d.cfg.Log.Error("the ledger cannot be written", slog.Any("error", err))
+		}
+	}()
+	if j.since.IsZero() {
+		j.since = time.Now()
+	}
+	wait, again := d.work(ctx, by[j.lane.Platform], j)
+	if again {
+		j.ready = time.Now().Add(wait)
+		d.queue.add(j)
+	}
+}
+
+// work takes steps until the turn is final or has to wait; again says that it has.
+func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration, again bool) {
+	for {
+		t, err := d.cfg.Ledger.Turn(ctx, j.turn)
+		if err == nil && t.Final() {
+			d.settle(ctx, p, t)
+			return 0, false
+		}
+		if err == nil {
+			err = d.step(ctx, p, t, j)
+		}
+		var w *Wait
+		switch {
+		case err == nil:
+			j.tries = 0
+		case errors.Is(err, ledger.ErrChanged): // by an edit or a deletion: look again
+		case ctx.Err() != nil: // told to stop: the next run goes on
+			return 0, false
+		case errors.As(err, &w) && w.For > 0:
+			return w.For, true
+		default:
+			j.tries++
+			d.cfg.Log.Warn("a turn is tried again", slog.Int64("turn", j.turn), slog.String("platform", t.Platform),
+				slog.Int("tries", j.tries), slog.Any("error", err))
+			return pauseAfter(j.tries), true
+		}
+	}
+}
+
+// pauseAfter is exponential with full jitter, from around a second to a minute.
+func pauseAfter(tries int) time.Duration {
+	most := min(time.Second<<min(tries, 6), time.Minute)
+	return most/4 + rand.N(most)
+}
+
+// settle leaves nothing behind of a turn that came to an end without an answer.
+func (d *Desk) settle(ctx context.Context, p Platform, t ledger.Turn) {
+	if t.State != ledger.Dropped || t.Draft == "" {
+		return
+	}
+	if err := p.Remove(ctx, d.post(t), t.Draft); err != nil {
+		d.cfg.Log.Warn("a placeholder cannot be removed", slog.String("platform", t.Platform), slog.Any("error", err))
+	}
+}
+
+// step brings a turn one state further. An error that is not a Wait is tried again later.
+func (d *Desk) step(ctx context.Context, p Platform, t ledger.Turn, j *job) error {
+	d.reach(string(t.State))
+	if time.Since(t.Accepted) > tooOld || time.Since(j.since) > tryFor {
+		d.cfg.Log.Error("a turn is given up", slog.Int64("turn", t.ID), slog.String("platform", t.Platform),
+			slog.String("state", string(t.State)))
+		d.metrics.turns.WithLabelValues(t.Platform, "given up").Inc()
+		_, err := d.record(ctx, t.ID, func(t *ledger.Turn) { t.State, t.Reason = ledger.Dropped, "given up" })
+		return err
+	}
+	switch t.State {
+	case ledger.Received:
+		return d.answer(ctx, p, t, j.since)
+	case ledger.Drafting:
+		return d.findDraft(ctx, p, t)
+	case ledger.Answered:
+		return d.show(ctx, p, t)
+	case ledger.Posting:
+		return d.findPage(ctx, p, t)
+	}
+	return fmt.Errorf("turn %d is in state %q, which this version does not know", t.ID, t.State)
+}
+
+// reach tells a test where the desk is.
+func (d *Desk) reach(point string) {
+	if d.at != nil {
+		d.at(point)
+	}
+}
+
+// answer answers a question, or finds that it better stays silent. since is when that was
+// first tried.
+func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, since time.Time) error {
+	audiences, err := p.Audiences(ctx, placeOf(t), t.Outside)
+	if err != nil {
+		return err
+	}
+	history, err := d.history(ctx, t, audiences)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := d.runs(ctx, t.ID)
+	defer cancel()
+	clear := d.working(ctx, p, t)
+	t, a, err := d.ask(ctx, p, t, Question{Text: t.Text, History: history, Audiences: audiences})
+	clear(err != nil)
+	if errors.Is(context.Cause(ctx), errStopped) {
+		return ledger.ErrChanged
+	}
+	if err != nil {
+		a, err = d.excuse(t, err, since)
+	}
+	if err != nil {
+		return err
+	}
+	t.Audiences, t.State = audiences, ledger.Answered
+	if t.Verdict, t.Reason = judge(t, a); t.Reason != "" {
+		t.State = ledger.Dropped
+		d.metrics.turns.WithLabelValues(t.Platform, t.Reason).Inc()
+		clear(true)
+	}
+	if t.Answer, err = json.Marshal(a); err != nil {
+		return err
+	}
+	_, err = d.cfg.Ledger.Update(ctx, t)
+	return err
+}
+
+// runs lets Stop and edits end the answering of a turn.
+func (d *Desk) runs(ctx context.Context, turn int64) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running[turn] = cancel
+	return ctx, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.running, turn)
+		cancel(nil)
+	}
+}
+
+// working shows that a question is being worked on. The function that it returns waits
+// until the platform has been told, so that no such note comes after the answer, and
+// takes the note back where no answer comes to replace it.
+func (d *Desk) working(ctx context.Context, p Platform, t ledger.Turn) (done func(takeBack bool)) {
+	if Via(t.Via) == Overheard || Via(t.Via) == FollowUp && !LooksLikeQuestion(t.Text) {
+		return func(bool) {}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		p.Working(ctx, d.post(t), Searching)
+	}()
+	return func(takeBack bool) {
+		select {
+		case <-told:
+		case <-time.After(time.Second): // a platform that hangs must not hold up the answer
+			cancel()
+			<-told
+		}
+		cancel()
+		if takeBack {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
+			defer cancel()
+			p.Working(ctx, d.post(t), "")
+		}
+	}
+}
+
+// ask gets an answer; when that takes long, it puts up a placeholder meanwhile.
+func (d *Desk) ask(ctx context.Context, p Platform, t ledger.Turn, q Question) (ledger.Turn, citations.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	type result struct {
+		answer citations.Answer
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- result{err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+			}
+		}()
+		a, err := d.cfg.Answer(ctx, q, nil)
+		done <- result{a, err}
+	}()
+	late := time.NewTimer(draftAfter)
+	defer late.Stop()
+	select {
+	case r := <-done:
+		return t, r.answer, r.err
+	case <-ctx.Done(): // Answer may not listen
+		return t, citations.Answer{}, ctx.Err()
+	case <-late.C:
+	}
+	t, err := d.draft(ctx, p, t)
+	if err != nil {
+		return t, citations.Answer{}, err
+	}
+	select {
+	case r := <-done:
+		return t, r.answer, r.err
+	case <-ctx.Done():
+		return t, citations.Answer{}, ctx.Err()
+	}
+}
+
+// excuse turns an error of answering into a Wait, or when patience is over into an
+// apology in place of an answer. Errors of the placeholder are none of answering.
+func (d *Desk) excuse(t ledger.Turn, err error, since time.Time) (citations.Answer, error) {
+	if retryable(err) || errors.Is(err, ledger.ErrChanged) {
+		return citations.Answer{}, err
+	}
+	patience, pause := failPatience, 5*time.Second
+	switch {
+	case errors.Is(err, kb.ErrBusy):
+		patience, pause = busyPatience, time.Second
+	case errors.Is(err, context.DeadlineExceeded):
+		patience = 0
+	}
+	if time.Since(since) < patience {
+		return citations.Answer{}, &Wait{For: pause, Err: err}
+	}
+	d.cfg.Log.Error("a question could not be answered", slog.Int64("turn", t.ID), slog.Any("error", err))
+	return reply(sayFailed), nil
+}
+
+// judge says what an answer counts as, and why nobody gets to see it if so. What is no
+// question has no verdict: it is no gap in the documents.
+func judge(t ledger.Turn, a citations.Answer) (verdict, silent string) {
+	verdict = string(a.Verdict)
+	_, refused := guard(t.Text)
+	if refused != nil || a.Notice == sayFailed {
+		verdict = ""
+	}
+	chatter := refused != nil || a.Verdict == citations.NoAnswer && !LooksLikeQuestion(t.Text)
+	switch Via(t.Via) {
+	case Overheard:
+		if a.Verdict != citations.Answered || refused != nil {
+			return verdict, "unsure"
+		}
+	case FollowUp:
+		if chatter {
+			return "", "not a question"
+		}
+	}
+	return verdict, ""
+}
+
+// How much of a conversation is remembered.
+const (
+	remembered       = 4                // turns of the thread
+	rememberedDirect = 2                // turns of a direct conversation, for a question outside its threads
+	rememberedFor    = 15 * time.Minute // and for how long
+)
+
+// history is what was said before in the thread. In direct messages people also go on
+// outside the thread. What was answered from documents that this place may no longer see
+// is forgotten.
+func (d *Desk) history(ctx context.Context, t ledger.Turn, audiences []string) ([]Turn, error) {
+	if t.ReplyURL != "" || t.Thread == "" {
+		return nil, nil
+	}
+	turns, err := d.cfg.Ledger.History(ctx, t.Platform, t.Team, t.Channel, t.Thread, t.ID, time.Time{}, remembered)
+	if err == nil && len(turns) == 0 && Via(t.Via) == Direct {
+		turns, err = d.cfg.Ledger.History(ctx, t.Platform, t.Team, t.Channel, "", t.ID, time.Now().Add(-rememberedFor), rememberedDirect)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var said []Turn
+	for _, before := range turns {
+		a, err := answerOf(before)
+		if err != nil || a.Verdict == "" || slices.ContainsFunc(before.Audiences, func(s string) bool { return !slices.Contains(audiences, s) }) {
+			continue
+		}
+		said = append(said, Turn{"user", before.Text}, Turn{"assistant", a.Text})
+	}
+	return said, nil
+}
+
+// draft puts up a placeholder, for questions asked where others see it or in a thread. A
+// place that refuses it gets the answer alone, later.
+func (d *Desk) draft(ctx context.Context, p Platform, t ledger.Turn) (ledger.Turn, error) {
+	if t.ReplyURL != "" || t.Draft != "" || t.Revision > 0 || Via(t.Via) == Overheard || Via(t.Via) == FollowUp {
+		return t, nil
+	}
+	ctx = context.WithoutCancel(ctx) // stopping the answer must not leave a placeholder that nobody knows of
+	t.State = ledger.Drafting
+	t, err := d.cfg.Ledger.Update(ctx, t)
+	if err != nil {
+		return t, err
+	}
+	d.reach("drafting sent")
+	post := d.post(t)
+	post.Draft = true
+	id, err := p.Send(ctx, post, "")
+	d.reach("drafting answered")
+	if errors.Is(err, ErrUnknown) {
+		return t, err
+	}
+	got, err := d.record(ctx, t.ID, func(t *ledger.Turn) {
+		t.Draft = id
+		if t.State == ledger.Drafting {
+			t.State = ledger.Received
+		}
+	})
+	if err == nil && (got.State != ledger.Received || got.Revision != t.Revision) {
+		err = ledger.ErrChanged
+	}
+	return got, err
+}
+
+// findDraft finds out whether a placeholder was put up before the process died.
+func (d *Desk) findDraft(ctx context.Context, p Platform, t ledger.Turn) error {
+	post := d.post(t)
+	post.Draft = true
+	id, err := p.Find(ctx, post)
+	if err != nil {
+		return err
+	}
+	t.State, t.Draft = ledger.Received, id
+	_, err = d.cfg.Ledger.Update(ctx, t)
+	return err
+}
+
+// show posts the pages of an answer that are not shown yet. After an edit it first brings
+// those that are up to date; doing that twice changes nothing.
+func (d *Desk) show(ctx context.Context, p Platform, t ledger.Turn) error {
+	post, pages, err := d.reply(p, t)
+	if err != nil {
+		return err
+	}
+	if t.Revision > 0 {
+		if err := d.showAgain(ctx, p, t, post, pages); err != nil {
+			return err
+		}
+		t.Posts = t.Posts[:min(len(t.Posts), pages)]
+	}
+	if len(t.Posts) == pages {
+		t.State = ledger.Posted
+		t, err = d.cfg.Ledger.Update(ctx, t)
+		if err == nil {
+			d.shown(t, post.Answer)
+		}
+		return err
+	}
+	t.State = ledger.Posting
+	if t, err = d.cfg.Ledger.Update(ctx, t); err != nil {
+		return err
+	}
+	d.reach("posting sent")
+	return d.send(ctx, p, t, d.page(post, len(t.Posts)))
+}
+
+// reply is the first page of an answer, and how many there are.
+func (d *Desk) reply(p Platform, t ledger.Turn) (Post, int, error) {
+	post := d.post(t)
+	var err error
+	if post.Answer, err = answerOf(t); err != nil {
+		return post, 0, err
+	}
+	return post, p.Pages(post), nil
+}
+
+func (d *Desk) page(post Post, page int) Post {
+	post.Page, post.Key = page, d.key(post.Turn, page)
+	return post
+}
+
+// showAgain edits the pages that are up, and takes away those there are no more of.
+func (d *Desk) showAgain(ctx context.Context, p Platform, t ledger.Turn, post Post, pages int) error {
+	for i, id := range t.Posts {
+		var err error
+		if i < pages {
+			err = p.Edit(ctx, d.page(post, i), id)
+		} else {
+			err = p.Remove(ctx, d.page(post, i), id)
+		}
+		if err != nil && retryable(err) {
+			return err
+		}
+		if err != nil {
+			d.cfg.Log.Warn("an answer cannot be edited", slog.String("platform", t.Platform), slog.Any("error", err))
+		}
+	}
+	return nil
+}
+
+func retryable(err error) bool {
+	var w *Wait
+	return errors.As(err, &w) || errors.Is(err, ErrUnknown)
+}
+
+// send posts one page of a turn in state Posting, and records what became of it.
+func (d *Desk) send(ctx context.Context, p Platform, t ledger.Turn, post Post) error {
+	draft := ""
+	if post.Page == 0 {
+		draft = t.Draft
+	}
+	id, err := p.Send(ctx, post, draft)
+	d.reach("posting answered")
+	if errors.Is(err, ErrUnknown) && draft == "" {
+		return fmt.Errorf("%w; it is looked for before it is posted again", err) // stays in Posting
+	}
+	if err != nil && !retryable(err) {
+		return d.refused(ctx, t, err)
+	}
+	_, recordErr := d.record(ctx, t.ID, func(t *ledger.Turn) {
+		if err == nil {
+			t.Posts, t.Draft = append(t.Posts, id), ""
+		}
+		t.State = afterPosting(*t)
+	})
+	return errors.Join(err, recordErr)
+}
+
+// refused ends a turn whose post the platform does not want in any form.
+func (d *Desk) refused(ctx context.Context, t ledger.Turn, why error) error {
+	d.cfg.Log.Warn("an answer could not be posted", slog.Int64("turn", t.ID), slog.String("platform", t.Platform),
+		slog.Any("error", why))
+	d.metrics.turns.WithLabelValues(t.Platform, "refused").Inc()
+	_, err := d.record(ctx, t.ID, func(t *ledger.Turn) { t.State, t.Reason = ledger.Dropped, "refused: "+why.Error() })
+	return err
+}
+
+// afterPosting is where a turn goes on once it is known what became of a page. Without an
+// answer it was edited meanwhile.
+func afterPosting(t ledger.Turn) ledger.State {
+	if t.Answer == nil {
+		return ledger.Received
+	}
+	return ledger.Answered
+}
+
+// findPage finds out whether a page was posted before the process or the connection died.
+// A reply that only its asker sees cannot be found; showing it twice to them does less
+// harm than never.
+func (d *Desk) findPage(ctx context.Context, p Platform, t ledger.Turn) error {
+	id := ""
+	if t.ReplyURL == "" && t.Draft == "" {
+		var err error
+		if id, err = p.Find(ctx, d.page(d.post(t), len(t.Posts))); err != nil {
+			return err
+		}
+	}
+	if id != "" {
+		t.Posts = append(t.Posts, id)
+	}
+	t.State = afterPosting(t)
+	_, err := d.cfg.Ledger.Update(ctx, t)
+	return err
+}
+
+// shown counts an answer that people can see now.
+func (d *Desk) shown(t ledger.Turn, a citations.Answer) {
+	d.metrics.turns.WithLabelValues(t.Platform, "posted").Inc()
+	if t.Revision > 0 || Via(t.Via) == Handoff || Via(t.Via) == Share {
+		return
+	}
+	d.metrics.seconds.WithLabelValues(t.Platform).Observe(t.Finished.Sub(t.Accepted).Seconds())
+	d.metrics.sources.WithLabelValues(t.Platform).Observe(float64(len(a.Sources)))
+}
