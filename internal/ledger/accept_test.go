@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -233,6 +234,19 @@ func TestAcceptWithAnEndedContext(t *testing.T) {
 		t.Errorf("fresh %v, error %v", fresh, err)
 	}
 	accept(t, l, question("C1", "", "1"), "k")
+}
+
+// A write that has begun is not given up half way.
+func TestAWriteIsRunToItsEnd(t *testing.T) {
+	l := newLedger(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := l.write(ctx, func(tx *sql.Tx) error {
+		cancel()
+		return l.remember(tx, []string{"k"}, 0, time.Now())
+	})
+	if n := countRows(t, l, "keys"); err != nil || n != 1 {
+		t.Errorf("%d keys were written, error %v", n, err)
+	}
 }
 
 // Whoever gives up while others write is told the truth: either the turn is there and it

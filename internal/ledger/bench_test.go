@@ -137,7 +137,7 @@ func BenchmarkRead(b *testing.B) {
 		"Count": func() (int, error) { return l.Count(b.Context(), "slack", "T1", "", "U77", hour) },
 		"Thread": func() (int, error) {
 			t, err := l.Thread(b.Context(), "slack", "T1", "C77", "T777")
-			return t.Posted, err
+			return t.Answered, err
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -10,7 +10,7 @@ const gapsSQL = `SELECT id, text, verdict, channel, platform,
 		(SELECT count(*) FROM feedback WHERE turn = id AND NOT good), accepted
 	FROM turns WHERE accepted >= ? AND id IN (
 		SELECT id FROM turns WHERE verdict IN ('unsure', 'no_answer') AND accepted >= ? AND answer IS NOT NULL
-		UNION SELECT turn FROM feedback WHERE NOT good)
+		UNION ALL SELECT turn FROM feedback WHERE NOT good)
 	ORDER BY id DESC`
 
 // Gaps lists the questions since a time that have an answer whose verdict is unsure or

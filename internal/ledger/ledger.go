@@ -78,8 +78,8 @@ var ErrNotFound = errors.New("no such turn in the ledger")
 
 // A Thread is what is remembered of a conversation as a whole.
 type Thread struct {
-	Posted int  // turns that were answered in it
-	Quiet  bool // a person was called: the bot speaks only when it is named
+	Answered int  // turns in it that have an answer, shown or about to be
+	Quiet    bool // a person was called: the bot speaks only when it is named
 }
 
 // Feedback is what one person thinks of one answer.

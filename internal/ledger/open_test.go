@@ -93,18 +93,33 @@ func TestANewLedgerHasOtherIDs(t *testing.T) {
 }
 
 func TestFilesArePrivate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	if err := os.WriteFile(path, nil, 0o644); err != nil { // an operator's touch
+	touched := filepath.Join(t.TempDir(), "ledger.db")
+	if err := os.WriteFile(touched, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	l := openLedger(t, path)
-	accept(t, l, Turn{})
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		info, err := os.Stat(path + suffix)
-		if err != nil || info.Mode() != 0o600 {
-			t.Errorf("%s: mode %v, %v", suffix, info.Mode(), err)
+	for _, l := range []*Ledger{newLedger(t), openLedger(t, touched)} {
+		accept(t, l, Turn{})
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			info, err := os.Stat(l.path + suffix)
+			if err != nil || info.Mode() != 0o600 {
+				t.Errorf("%s: mode %v, %v", suffix, info.Mode(), err)
+			}
 		}
 	}
+}
+
+// A reader beside does not keep back what Close is to write into the file.
+func TestCloseBesideAReader(t *testing.T) {
+	l := newLedger(t)
+	reader := openToRead(t, l.path)
+	turn := accept(t, l, question("C1", "", "1"))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(l.path + "-wal"); err != nil || info.Size() != 0 {
+		t.Errorf("the log has %d bytes (%v)", info.Size(), err)
+	}
+	same(t, "the turn", turn, read(t, reader, turn.ID))
 }
 
 func TestPathsOfAllKinds(t *testing.T) {
@@ -269,30 +284,54 @@ func flip(b []byte, from, n int) []byte {
 // pageOf is where the page begins that holds a text.
 func pageOf(b []byte, text string) int { return bytes.Index(b, []byte(text)) / 4096 * 4096 }
 
-// The write-ahead log goes with the database it belongs to, and never into a new one.
+// What the write-ahead log of a damaged file holds is not lost, and not in the new ledger.
 func TestDamagedAfterACrash(t *testing.T) {
-	l := openLedger(t, filledLedger(t))
-	accept(t, l, question("C1", "", "in the log"), "in the log")
-	crashed := filepath.Join(t.TempDir(), "ledger.db")
+	for name, damage := range map[string]func(b []byte) []byte{
+		"a page": func(b []byte) []byte { return flip(b, pageOf(b, "a long question"), 4096) },
+		"half":   func(b []byte) []byte { return b[:len(b)/2] },
+		"all":    func(b []byte) []byte { return flip(b, 0, len(b)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := openLedger(t, filledLedger(t))
+			accept(t, l, question("C1", "", "in the log"), "in the log")
+			crashed := copyOf(t, l.path)
+			b, err := os.ReadFile(crashed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(crashed, damage(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l = openLedger(t, crashed)
+			if l.Damaged() == "" {
+				t.Fatal("the damage was not seen")
+			}
+			kept, _ := os.ReadFile(l.Damaged())
+			log, _ := os.ReadFile(l.Damaged() + "-wal")
+			if !bytes.Contains(append(kept, log...), []byte("in the log")) {
+				t.Errorf("what the log held is gone; there are %s", beside(t, crashed))
+			}
+			if _, fresh, err := l.Accept(t.Context(), Turn{}, "in the log"); !fresh || err != nil {
+				t.Errorf("the new ledger knows what the old one did: %v", err)
+			}
+		})
+	}
+}
+
+// copyOf copies a ledger as a crash would leave it.
+func copyOf(t *testing.T, path string) (crashed string) {
+	t.Helper()
+	crashed = filepath.Join(t.TempDir(), "ledger.db")
 	for _, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(l.path + suffix)
+		b, err := os.ReadFile(path + suffix)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if suffix == "" {
-			b = flip(b, pageOf(b, "a long question"), 4096)
 		}
 		if err := os.WriteFile(crashed+suffix, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l = openLedger(t, crashed)
-	if l.Damaged() == "" {
-		t.Fatal("the damage was not seen")
-	}
-	if _, fresh, err := l.Accept(t.Context(), Turn{}, "in the log"); !fresh || err != nil {
-		t.Errorf("the new ledger knows what the old one did: %v", err)
-	}
+	return crashed
 }
 
 // A crash may leave the log of a database that was moved aside.
@@ -422,16 +461,7 @@ func TestReadOnlyDoesNotWrite(t *testing.T) {
 func TestReadOnlyAfterACrash(t *testing.T) {
 	l := newLedger(t)
 	turn := accept(t, l, question("C1", "", "1"))
-	crashed := filepath.Join(t.TempDir(), "ledger.db")
-	for _, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(l.path + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(crashed+suffix, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	crashed := copyOf(t, l.path)
 	same(t, "the turn", turn, read(t, openToRead(t, crashed), turn.ID))
 	same(t, "the turn", turn, read(t, openLedger(t, crashed), turn.ID))
 }

@@ -104,10 +104,11 @@ func (m *model) those(choose func(Turn) bool) (all []Turn) {
 }
 
 func (m *model) thread(p place) Thread {
-	posted := m.those(func(t Turn) bool {
-		return placeOf(t) == p && t.State == Posted && t.Via != "person" && t.Via != "share"
+	answered := m.those(func(t Turn) bool {
+		shown := t.State == Answered || t.State == Posting || t.State == Posted
+		return placeOf(t) == p && shown && t.Via != "person" && t.Via != "share"
 	})
-	return Thread{len(posted), m.quiet[p]}
+	return Thread{len(answered), m.quiet[p]}
 }
 
 func (m *model) history(p place, before int64, limit int) []Turn {

@@ -38,8 +38,8 @@ CREATE INDEX turns_unfinished ON turns (id, platform, team, channel, thread, use
     WHERE state NOT IN ('posted', 'dropped');
 CREATE INDEX turns_message ON turns (platform, team, channel, message)
     WHERE message <> '';
-CREATE INDEX turns_thread ON turns (platform, team, channel, thread, id, via)
-    WHERE state = 'posted';
+CREATE INDEX turns_thread ON turns (platform, team, channel, thread, id, state, via)
+    WHERE state IN ('answered', 'posting', 'posted');
 CREATE INDEX turns_channel ON turns (platform, team, channel, id)
     WHERE state = 'posted';
 -- What Count leaves out is in neither index: a flood that is refused makes counting no slower.

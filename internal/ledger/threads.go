@@ -5,9 +5,10 @@ import (
 	"database/sql"
 )
 
+// The condition on the state is that of its index.
 const threadOfSQL = `SELECT
 	(SELECT count(*) FROM turns WHERE platform = t.platform AND team = t.team AND channel = t.channel
-		AND thread = t.thread AND state = 'posted' AND via NOT IN ('person', 'share')),
+		AND thread = t.thread AND state IN ('answered', 'posting', 'posted') AND via NOT IN ('person', 'share')),
 	EXISTS (SELECT 1 FROM quiet WHERE platform = t.platform AND team = t.team AND channel = t.channel
 		AND thread = t.thread)
 	FROM (SELECT ? AS platform, ? AS team, ? AS channel, ? AS thread) AS t`
@@ -15,7 +16,7 @@ const threadOfSQL = `SELECT
 // Thread says what is remembered of a thread; the zero Thread when it is unknown.
 func (l *Ledger) Thread(ctx context.Context, platform, team, channel, thread string) (Thread, error) {
 	var t Thread
-	err := l.threadOf.QueryRowContext(ctx, platform, team, channel, thread).Scan(&t.Posted, &t.Quiet)
+	err := l.threadOf.QueryRowContext(ctx, platform, team, channel, thread).Scan(&t.Answered, &t.Quiet)
 	return t, l.failed("reading a thread", err)
 }
 

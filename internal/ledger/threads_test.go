@@ -21,10 +21,17 @@ func TestThread(t *testing.T) {
 	}
 	check("C1", "1", Thread{})
 	turn := accept(t, l, question("C1", "1", "1"))
-	check("C1", "1", Thread{})
+	for _, step := range []struct {
+		state State
+		want  int
+	}{{Received, 0}, {Drafting, 0}, {Answered, 1}, {Posting, 1}, {Dropped, 0}} {
+		turn.State = step.state
+		turn = update(t, l, turn)
+		check("C1", "1", Thread{Answered: step.want})
+	}
 	turn = post(t, l, turn, "answer")
 	post(t, l, accept(t, l, question("C1", "1", "2")), "")
-	check("C1", "1", Thread{Posted: 2})
+	check("C1", "1", Thread{Answered: 2})
 	for _, via := range []string{"person", "share"} {
 		q := question("C1", "1", via)
 		q.Via = via
@@ -33,12 +40,12 @@ func TestThread(t *testing.T) {
 	dropped := question("C1", "1", "3")
 	dropped.State = Dropped
 	accept(t, l, dropped)
-	check("C1", "1", Thread{Posted: 2})
+	check("C1", "1", Thread{Answered: 2})
 
 	quiet("1", false)
 	quiet("1", true)
 	quiet("1", true)
-	check("C1", "1", Thread{Posted: 2, Quiet: true})
+	check("C1", "1", Thread{Answered: 2, Quiet: true})
 	quiet("2", true) // where nothing was ever asked
 	check("C1", "2", Thread{Quiet: true})
 	check("C1", "", Thread{})
@@ -46,5 +53,5 @@ func TestThread(t *testing.T) {
 	quiet("1", false)
 	turn.State = Received
 	update(t, l, turn)
-	check("C1", "1", Thread{Posted: 1})
+	check("C1", "1", Thread{Answered: 1})
 }

@@ -110,11 +110,12 @@ func (l *Ledger) History(ctx context.Context, platform, team, channel, thread st
 	return turns, l.failed("the history of a thread", err)
 }
 
-// historyQuery wants before, since and limit as its last arguments.
+// historyQuery wants before, since and limit as its last arguments. For a thread it says
+// of the state what its index says, or that would not be used.
 func historyQuery(platform, team, channel, thread string) (query string, args []any) {
 	where, args := "platform = ? AND team = ? AND channel = ?", []any{platform, team, channel}
 	if thread != "" {
-		where, args = where+" AND thread = ?", append(args, thread)
+		where, args = where+" AND thread = ? AND state IN ('answered', 'posting', 'posted')", append(args, thread)
 	}
 	return "SELECT " + turnColumns + " FROM turns WHERE " + where + ` AND state = 'posted' AND answer IS NOT NULL
 		AND id < ? AND accepted >= ? ORDER BY id DESC LIMIT ?`, args
