@@ -191,7 +191,7 @@ func (d *Desk) refuse(ctx context.Context, m Message) (reason, notice string, er
 		}
 	}
 	thread, err := d.thread(ctx, m.Place)
-	if err != nil || thread.Posted >= threadCap {
+	if err != nil || thread.Answered >= threadCap {
 		return ledger.ReasonLimited, sayLongThread, err
 	}
 	return "", "", nil
@@ -257,7 +257,7 @@ func (d *Desk) Seen(ctx context.Context, platform string, keys ...string) (fresh
 // being named.
 func (d *Desk) Follows(ctx context.Context, p Place) (bool, error) {
 	t, err := d.thread(ctx, p)
-	return t.Posted > 0 && !t.Quiet, err
+	return t.Answered > 0 && !t.Quiet, err
 }
 
 // Quiet reports whether a person was called in a thread, so that the bot keeps quiet.
@@ -421,8 +421,8 @@ func laneOf(t ledger.Turn) Place {
 // post is the first page of a turn's reply.
 func (d *Desk) post(t ledger.Turn) Post {
 	return Post{
-		Place: placeOf(t), Key: d.key(t.ID, 0), Turn: t.ID, Via: Via(t.Via), User: t.User, Name: t.Name,
-		Question: t.Text, ReplyURL: t.ReplyURL, Again: t.Revision > 0, Asked: t.Accepted,
+		Place: placeOf(t), Key: d.key(t.ID, 0), Turn: t.ID, Via: Via(t.Via), Message: t.Message, User: t.User,
+		Name: t.Name, Question: t.Text, ReplyURL: t.ReplyURL, Again: t.Revision > 0, Asked: t.Accepted,
 	}
 }
 

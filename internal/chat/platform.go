@@ -54,6 +54,7 @@ type Post struct {
 	Turn     int64
 	Page     int // from 0
 	Via      Via
+	Message  string // the message that asked; "" for a command
 	User     string // who asked
 	Name     string
 	Question string

@@ -23,6 +23,9 @@ import (
 // by the next run. Turns of platforms that are not given wait in the ledger.
 func (d *Desk) Run(ctx context.Context, platforms ...Platform) error {
 	unfinished, err := d.cfg.Ledger.Unfinished(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -12,20 +12,25 @@ import (
 	"time"
 )
 
-// guard puts around h what every request passes: count, headers, rescue from panics, the
-// Host check, the cross-origin check, the token.
+// guard puts around h what every request passes: count, headers, rescue from panics, and
+// for all but webhooks the Host check, the cross-origin check, the token.
 func (s *Server) guard(h http.Handler) (http.Handler, error) {
 	origin := http.NewCrossOriginProtection()
 	if err := origin.AddTrustedOrigin(s.links.origin); err != nil {
 		return nil, fmt.Errorf("BOT_PUBLIC_URL: %w", err)
 	}
 	origin.SetDenyHandler(http.HandlerFunc(s.refuseOrigin))
+	webhooks := h
 	h = origin.Handler(s.needToken(h))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := &response{ResponseWriter: w}
 		defer func() { s.metrics.request(r, out.code()) }()
 		defer s.rescue(out, r)
 		setHeaders(out.Header())
+		if s.cfg.Webhooks[r.URL.Path] != nil {
+			webhooks.ServeHTTP(out, r)
+			return
+		}
 		if !s.knownHost(r) {
 			s.fail(out, r, refusal{http.StatusForbidden, "This address does not answer to the name in your browser. " +
 				"Whoever runs the bot can allow it with BOT_PUBLIC_URL."})

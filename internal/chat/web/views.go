@@ -69,10 +69,7 @@ func (r Readiness) summary() string {
 	if p := r.Parts["vectors"].Progress; p != nil && p.Vectors < p.VectorsTotal {
 		return fmt.Sprintf("Preparing search by meaning: %d of %d passages", p.Vectors, p.VectorsTotal)
 	}
-	if !r.Ready {
-		return "Not ready to answer yet. Please try again in a moment."
-	}
-	return ""
+	return "" // trouble with a chat platform is none of this page's
 }
 
 // The states of a source, compared with the documents as they are today.

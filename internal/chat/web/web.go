@@ -52,6 +52,10 @@ type Config struct {
 	PublicURL string   // where people reach that address, as https://bot.example.com; "": http:// and Addr
 	Token     string   // required unless Addr is loopback
 
+	// Webhooks are addresses that other services call, by path. They check who calls by
+	// themselves: no token, Host or origin is asked of them.
+	Webhooks map[string]http.Handler
+
 	Busy    error                // an error of Ask and Search that is this one means: try again in a moment
 	Metrics *prometheus.Registry // served at /metrics together with the package's own; nil: a new one
 	Log     *slog.Logger         // nil: discarded
@@ -114,6 +118,9 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /livez", s.live)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())
+	for path, h := range s.cfg.Webhooks {
+		mux.Handle(path, h)
+	}
 	mux.HandleFunc("/", s.notFound)
 	return mux
 }

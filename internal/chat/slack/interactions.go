@@ -1,0 +1,212 @@
+package slack
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"citebot/internal/chat"
+)
+
+// An interaction is a click, a sent modal or a message shortcut:
+// https://docs.slack.dev/reference/interaction-payloads
+type interaction struct {
+	Type        string `json:"type"`
+	CallbackID  string `json:"callback_id"`
+	TriggerID   string `json:"trigger_id"`
+	ResponseURL string `json:"response_url"`
+	ActionTS    string `json:"action_ts"`
+	ExtShared   bool   `json:"is_ext_shared_channel"`
+
+	Team    struct{ ID string } `json:"team"`
+	Channel struct{ ID string } `json:"channel"`
+	User    struct {
+		ID       string `json:"id"`
+		Name     string `json:"name"`
+		Username string `json:"username"`
+		TeamID   string `json:"team_id"`
+	} `json:"user"`
+	Message   said `json:"message"`
+	Container struct {
+		IsEphemeral bool   `json:"is_ephemeral"`
+		ThreadTS    string `json:"thread_ts"`
+	} `json:"container"`
+	Actions []action `json:"actions"`
+	View    struct {
+		CallbackID      string `json:"callback_id"`
+		PrivateMetadata string `json:"private_metadata"`
+		State           struct {
+			Values map[string]map[string]struct {
+				Value string `json:"value"`
+			} `json:"values"`
+		} `json:"state"`
+	} `json:"view"`
+}
+
+type action struct {
+	ActionID string `json:"action_id"`
+	Value    string `json:"value"`
+	ActionTS string `json:"action_ts"`
+}
+
+func (s *Slack) interact(ctx context.Context, i interaction) error {
+	s.metrics.events.WithLabelValues(kindLabel(i.Type)).Inc()
+	switch i.Type {
+	case "block_actions":
+		for _, a := range i.Actions {
+			if err := s.click(ctx, i, a); err != nil {
+				return err
+			}
+		}
+	case "view_submission":
+		return s.submitted(ctx, i)
+	case "message_action":
+		return s.pointed(ctx, i)
+	}
+	return nil
+}
+
+// click deals with one of our buttons. What it is about is a turn's number, which our own
+// message carried; that the person may see that message is Slack's to know.
+func (s *Slack) click(ctx context.Context, i interaction, a action) error {
+	number, good := strings.CutPrefix(a.Value, valueGood)
+	turn, err := strconv.ParseInt(strings.TrimPrefix(number, valueBad), 10, 64)
+	if err != nil {
+		return nil // a link's click, or an older version's button
+	}
+	m, ok, err := s.desk.Asked(ctx, s.Name(), turn)
+	if err != nil || !ok || m.Team != i.Team.ID {
+		return err
+	}
+	switch a.ActionID {
+	case actionFeedback:
+		return s.judged(ctx, i, turn, good)
+	case actionPerson:
+		return s.callPerson(ctx, i, m, turn)
+	case actionShare:
+		return s.share(ctx, i, m, turn)
+	}
+	return nil
+}
+
+// judged stores what someone thinks of an answer; who did not like it is asked why.
+func (s *Slack) judged(ctx context.Context, i interaction, turn int64, good bool) error {
+	if err := s.desk.Feedback(ctx, turn, i.User.ID, good, ""); err != nil {
+		return err
+	}
+	s.aside(ctx, func(ctx context.Context) {
+		if good {
+			s.tell(ctx, i, sayThanks)
+			return
+		}
+		if _, err := s.api.OpenViewContext(ctx, i.TriggerID, feedbackView(turn)); err != nil {
+			s.cfg.Log.Warn("the question what was wrong could not be asked", slog.Any("error", safe(err)))
+			s.tell(ctx, i, sayThanks)
+		}
+	})
+	return nil
+}
+
+// submitted stores what someone wrote about an answer.
+func (s *Slack) submitted(ctx context.Context, i interaction) error {
+	turn, err := strconv.ParseInt(i.View.PrivateMetadata, 10, 64)
+	if err != nil || i.View.CallbackID != viewFeedback {
+		return nil
+	}
+	m, ok, err := s.desk.Asked(ctx, s.Name(), turn)
+	if err != nil || !ok || m.Team != i.Team.ID {
+		return err
+	}
+	comment := i.View.State.Values[blockComment][blockComment].Value
+	return s.desk.Feedback(ctx, turn, i.User.ID, false, strings.TrimSpace(comment))
+}
+
+// callPerson calls someone to a thread, once. Where the question was asked in private they
+// are called in the channel that the configuration names, with the question.
+func (s *Slack) callPerson(ctx context.Context, i interaction, asked chat.Message, turn int64) error {
+	place, key := asked.Place, "person:"+asked.Team+":"+asked.Channel+":"+asked.Thread
+	if s.isPrivate(asked) {
+		place.Channel, place.Thread = s.person(asked.Channel).Channel, ""
+		key = "person:" + strconv.FormatInt(turn, 10)
+	}
+	if s.person(asked.Channel).ID == "" || place.Channel == "" {
+		return nil
+	}
+	fresh, err := s.desk.Accept(ctx, s, chat.Message{
+		Place: place, User: i.User.ID, Name: name(i), Via: chat.Handoff, Of: turn, Keys: []string{key},
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case !fresh:
+		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalledAlready) })
+	case s.isPrivate(asked):
+		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalled) })
+	}
+	return nil
+}
+
+// isPrivate reports whether only the asker and the bot see a question.
+func (s *Slack) isPrivate(m chat.Message) bool {
+	return m.Via == chat.Command || direct(m.Channel, "")
+}
+
+// share shows a private answer to the channel it was asked in. Only its asker may.
+func (s *Slack) share(ctx context.Context, i interaction, asked chat.Message, turn int64) error {
+	if asked.User != i.User.ID || asked.Via != chat.Command {
+		return nil
+	}
+	place := asked.Place
+	place.Thread = ""
+	fresh, err := s.desk.Accept(ctx, s, chat.Message{
+		Place: place, User: i.User.ID, Name: cmp.Or(asked.Name, name(i)), Via: chat.Share, Of: turn,
+		Keys: []string{"share:" + strconv.FormatInt(turn, 10)},
+	})
+	if err == nil && !fresh {
+		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, saySharedAlready) })
+	}
+	return err
+}
+
+func name(i interaction) string { return cmp.Or(i.User.Name, i.User.Username, "Someone") }
+
+// pointed answers a message that someone pointed at, in its thread. What was answered
+// there before is not answered again.
+func (s *Slack) pointed(ctx context.Context, i interaction) error {
+	if i.CallbackID != callbackAnswer {
+		return nil
+	}
+	place := chat.Place{
+		Platform: s.Name(), Team: i.Team.ID, Channel: i.Channel.ID, Thread: cmp.Or(i.Message.ThreadTS, i.Message.TS),
+	}
+	text := s.plain(i.Message.Text)
+	answered, err := s.desk.Answers(ctx, place, i.Message.TS)
+	switch {
+	case err != nil:
+		return err
+	case answered:
+		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayAnsweredAlready) })
+		return nil
+	case text == "" || s.state.isSelf(i.Message.User) || s.state.isSelf(i.Message.BotID):
+		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayNothingToAnswer) })
+		return nil
+	}
+	_, err = s.desk.Accept(ctx, s, chat.Message{
+		Place: place, ID: i.Message.TS, User: i.User.ID, Text: text, Via: chat.Shortcut, Outside: i.ExtShared || s.state.isForeign(i.User.TeamID),
+		Keys: []string{"shortcut:" + place.Team + ":" + place.Channel + ":" + i.Message.TS},
+	})
+	return err
+}
+
+// tell says something to the person behind an interaction, where they are.
+func (s *Slack) tell(ctx context.Context, i interaction, text string) {
+	place := chat.Place{
+		Platform: s.Name(), Team: i.Team.ID, Channel: i.Channel.ID, Thread: cmp.Or(i.Message.ThreadTS, i.Container.ThreadTS),
+	}
+	if i.Container.IsEphemeral || !s.whisperIn(ctx, place, i.User.ID, text) {
+		s.respondText(ctx, i.ResponseURL, text)
+	}
+}
