@@ -41,6 +41,18 @@
 // numbered sources, and the proof that each mark holds: an answer that fails it is not
 // shown to anyone.
 //
+// # From a message to a post
+//
+//	message ─► accept (durable, once) ─► answer ─► post (once) ─► record
+//
+// What people write in Slack reaches [citebot/internal/chat/slack] over a socket or as web
+// requests. It decides what is meant for the bot and hands it to the desk of package chat,
+// which writes it to [citebot/internal/ledger] before Slack gets its acknowledgement. From
+// then on each step is a row in that SQLite file: a crash anywhere loses no question and
+// shows no answer twice. talk.go plugs these together; `bot gaps` lists what the documents
+// did not answer, `bot doctor` what is wrong with the tokens. The tests speak with
+// [citebot/internal/chat/slack/slacktest], a Slack that can misbehave.
+//
 // # Where answers are shown
 //
 // `bot serve` gives the same pipeline to [citebot/internal/chat/web]: the ask page, the

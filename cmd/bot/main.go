@@ -35,6 +35,8 @@ type cli struct {
 	Ask     askCmd     `cmd:"" help:"Answer a question here in the terminal."`
 	Search  searchCmd  `cmd:"" help:"Show the passages that a question finds, and why."`
 	Check   checkCmd   `cmd:"" help:"Read the configuration and every document, and report what is wrong with them. Changes nothing."`
+	Doctor  doctorCmd  `cmd:"" help:"Try out what the bot needs, Slack's tokens and scopes included, and say what to fix."`
+	Gaps    gapsCmd    `cmd:"" help:"List what people asked and the documents did not answer."`
 	Eval    evalCmd    `cmd:"" help:"Measure search and answers with a file of questions."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -411,3 +411,91 @@ func (p *progress) clear() {
 
 // eraseLine returns to the first column and clears the line: ECMA-48 EL.
 const eraseLine = "\r\x1b[K"
+
+// gaps prints groups of questions that the documents did not answer.
+func (t *terminal) gaps(groups []gapGroup, days int) {
+	asked := 0
+	for _, g := range groups {
+		asked += g.Asked
+	}
+	if asked == 0 {
+		t.line("The documents answered every question of the last %s.", count(days, "day"))
+		return
+	}
+	t.line("The documents did not answer %s of the last %s:", count(asked, "question"), count(days, "day"))
+	for _, g := range groups {
+		fmt.Fprintln(t.out)
+		t.hanging(fmt.Sprintf("%d×", g.Asked), oneLine(g.Question))
+		for _, line := range wrap(aboutGap(g), t.width-4) {
+			fmt.Fprintf(t.out, "    %s\n", t.paint(dim, line))
+		}
+		for _, text := range g.Also[:min(len(g.Also), shownAlso)] {
+			t.paragraphs("also: "+oneLine(text), "    ")
+		}
+		if more := len(g.Also) - shownAlso; more > 0 {
+			t.line("    and in %s", count(more, "other way"))
+		}
+	}
+}
+
+// shownAlso is how many other wordings of a question people see.
+const shownAlso = 3
+
+func aboutGap(g gapGroup) string {
+	text := "last on " + g.Last.Local().Format(time.DateOnly) + ", in " + count(g.Channels, "channel")
+	switch g.NotRight {
+	case 0:
+	case 1:
+		text += "; 1 person said it was not right"
+	default:
+		text += fmt.Sprintf("; %d people said it was not right", g.NotRight)
+	}
+	return text
+}
+
+// oneLine is the beginning of a text without line ends.
+func oneLine(text string) string {
+	const most = 300 // columns
+	return runewidth.Truncate(strings.Join(strings.Fields(clean(text)), " "), most, "…")
+}
+
+// finding prints one of the doctor's, in columns, with its remedy below.
+func (t *terminal) finding(d diagnosis, asJSON bool) error {
+	if asJSON {
+		return t.json(d)
+	}
+	const before = 9 + 18 // columns of state and subject
+	head := t.paint(stateColours[d.State], fmt.Sprintf("%-7s", d.State)) + "  " + runewidth.FillRight(clean(d.What), before-11) + "  "
+	indent := strings.Repeat(" ", before)
+	fmt.Fprintln(t.out, head+strings.Join(wrap(d.Detail, t.width-before), "\n"+indent))
+	if d.Remedy != "" {
+		fmt.Fprintln(t.out, indent+"→ "+strings.Join(wrap(d.Remedy, t.width-before-2), "\n"+indent+"  "))
+	}
+	return nil
+}
+
+var stateColours = map[string]string{stateOK: green, stateWarn: yellow, stateProblem: red, stateOff: dim}
+
+// More colours in use.
+const (
+	green  = "32"
+	yellow = "33"
+)
+
+// verdict sums the doctor's findings up. With clicks, some remedies are pages of Slack's.
+func (t *terminal) verdict(problems, warnings int, clicks bool) {
+	fmt.Fprintln(t.out)
+	if clicks {
+		t.paragraphs("OAuth & Permissions and other names before a → are pages of the app's settings: https://api.slack.com/apps", "")
+	}
+	switch {
+	case problems+warnings == 0:
+		t.line("All is well.")
+	case problems == 0:
+		t.line("No problem, %s.", count(warnings, "warning"))
+	case warnings == 0:
+		t.line("%s.", count(problems, "problem"))
+	default:
+		t.line("%s, %s.", count(problems, "problem"), count(warnings, "warning"))
+	}
+}

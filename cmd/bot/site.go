@@ -11,10 +11,12 @@ import (
 	"citebot/internal/chat/web"
 	"citebot/internal/citations"
 	"citebot/internal/kb"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // site shows the library and the answers to package web, which knows neither.
-func (p *pipeline) site(cfg config, addr string, log *slog.Logger) web.Config {
+func (p *pipeline) site(cfg config, addr string, t *talk, registry *prometheus.Registry, log *slog.Logger) web.Config {
 	return web.Config{
 		Ask: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
 			return p.answerer.Answer(ctx, q, progress)
@@ -27,13 +29,16 @@ func (p *pipeline) site(cfg config, addr string, log *slog.Logger) web.Config {
 			view, ok := p.library.View(hash)
 			return webSource(view), ok
 		},
-		Ready:     func() web.Readiness { return readiness(p.library.Status()) },
-		Audience:  cfg.Audience,
-		Addr:      addr,
-		PublicURL: cfg.PublicURL,
-		Token:     cfg.Token,
-		Busy:      kb.ErrBusy,
-		Log:       log,
+		Ready:       func() web.Readiness { return readiness(p.library.Status(), t) },
+		Suggestions: func() []string { return suggestions(p.library.Outlines(cfg.Audience), cfg.Language) },
+		Webhooks:    t.webhooks(),
+		Audience:    cfg.Audience,
+		Addr:        addr,
+		PublicURL:   cfg.PublicURL,
+		Token:       cfg.Token,
+		Busy:        kb.ErrBusy,
+		Metrics:     registry,
+		Log:         log,
 	}
 }
 
@@ -79,15 +84,10 @@ func sourceState(v kb.View) string {
 
 // readiness tells how each part of the program is. What this build does not have yet is
 // off, so that /readyz always names the same parts.
-func readiness(s kb.Status) web.Readiness {
-	off := web.Part{State: web.StateOff}
-	return web.Readiness{Ready: s.Ready, Parts: map[string]web.Part{
-		"library": libraryPart(s),
-		"vectors": vectorsPart(s),
-		"llm":     off,
-		"slack":   off,
-		"discord": off,
-	}}
+func readiness(s kb.Status, t *talk) web.Readiness {
+	parts, ready := t.parts(context.Background())
+	parts["library"], parts["vectors"], parts["llm"] = libraryPart(s), vectorsPart(s), web.Part{State: web.StateOff}
+	return web.Readiness{Ready: s.Ready && ready, Parts: parts}
 }
 
 func libraryPart(s kb.Status) web.Part {

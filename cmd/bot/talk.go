@@ -1,0 +1,161 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"citebot/internal/chat"
+	"citebot/internal/chat/slack"
+	"citebot/internal/chat/web"
+	"citebot/internal/citations"
+	"citebot/internal/kb"
+	"citebot/internal/ledger"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+)
+
+func ledgerFile(state string) string { return filepath.Join(state, "ledger.db") }
+
+// A talk is the bot on chat platforms: what it remembers, what answers, where it speaks.
+type talk struct {
+	ledger *ledger.Ledger
+	desk   *chat.Desk
+	slack  *slack.Slack // nil: off
+
+	mu      sync.Mutex
+	checked time.Time
+	broken  error // of the ledger, as of checked
+}
+
+// openTalk opens the ledger, and makes the platforms that are configured. The caller
+// closes it.
+func openTalk(ctx context.Context, cfg config, p *pipeline, registry prometheus.Registerer, log *slog.Logger) (*talk, error) {
+	l, err := ledger.Open(ctx, ledgerFile(cfg.State))
+	if err != nil {
+		return nil, err
+	}
+	if moved := l.Damaged(); moved != "" {
+		log.Error("the ledger was damaged and is begun anew; what was asked before is forgotten", slog.String("moved_to", moved))
+	}
+	t := &talk{ledger: l}
+	t.desk, err = chat.NewDesk(chat.DeskConfig{
+		Ledger: l,
+		Answer: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
+			return p.answerer.Answer(ctx, q, progress)
+		},
+		PerPerson: cfg.Slack.Limits.Person, PerChannel: cfg.Slack.Limits.Channel,
+		Registry: registry,
+		Log:      log,
+	})
+	if err == nil && cfg.slackOn() {
+		t.slack, err = slack.New(slack.Config{
+			BotToken: cfg.Slack.BotToken, AppToken: cfg.Slack.AppToken, SigningSecret: cfg.Slack.SigningSecret, APIURL: cfg.Slack.APIURL,
+			Rules:    cfg.slackRules(),
+			Home:     func() slack.Home { return slackHome(cfg, p) },
+			Registry: registry,
+			Log:      log,
+		}, t.desk)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return t, nil
+}
+
+// run talks until ctx ends.
+func (t *talk) run(ctx context.Context) error {
+	if t.slack == nil {
+		<-ctx.Done()
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return t.slack.Run(ctx) })
+	group.Go(func() error { return t.desk.Run(ctx, t.slack) })
+	return group.Wait()
+}
+
+// Close releases the ledger.
+func (t *talk) Close() error { return t.ledger.Close() }
+
+// webhooks are the web addresses that platforms call.
+func (t *talk) webhooks() map[string]http.Handler {
+	if t.slack == nil {
+		return nil
+	}
+	return t.slack.Webhooks()
+}
+
+// parts tell how the ledger and the platforms are, and whether the bot is ready as far as
+// they are concerned: the ledger can be written and, where there are platforms, one of
+// them is connected.
+func (t *talk) parts(ctx context.Context) (parts map[string]web.Part, ready bool) {
+	parts = map[string]web.Part{"ledger": t.ledgerPart(ctx), "slack": {State: web.StateOff}, "discord": {State: web.StateOff}}
+	ready = parts["ledger"].State != web.StateFailed
+	if t.slack != nil {
+		connected, problem := t.slack.Ready()
+		parts["slack"] = platformPart(connected, problem)
+		ready = ready && connected
+	}
+	return parts, ready
+}
+
+func platformPart(connected bool, problem string) web.Part {
+	switch {
+	case !connected:
+		return web.Part{State: web.StateFailed, Problem: cmp.Or(problem, "not connected")}
+	case problem != "":
+		return web.Part{State: web.StateDegraded, Problem: problem}
+	}
+	return web.Part{State: web.StateOK}
+}
+
+// ledgerProof is how long a written ledger counts as one that can be written: probes come
+// often, and each proof is a write to the disk.
+const ledgerProof = time.Second
+
+func (t *talk) ledgerPart(ctx context.Context) web.Part {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Since(t.checked) > ledgerProof {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		t.broken, t.checked = t.ledger.Healthy(ctx), time.Now()
+	}
+	switch moved := t.ledger.Damaged(); {
+	case t.broken != nil:
+		return web.Part{State: web.StateFailed, Problem: t.broken.Error()}
+	case moved != "":
+		return web.Part{State: web.StateDegraded, Problem: fmt.Sprintf("the ledger was damaged and begun anew; the old one is %s", moved)}
+	}
+	return web.Part{State: web.StateOK}
+}
+
+// slackHome is what the app's home tells: the documents that direct messages are answered
+// from, for those are what everyone who opens it may ask about.
+func slackHome(cfg config, p *pipeline) slack.Home {
+	audience := cfg.slackRules().Direct
+	if len(audience) == 0 {
+		audience = []string{"public"}
+	}
+	outlines := p.library.Outlines(audience)
+	home := slack.Home{
+		Questions: suggestions(outlines, cfg.Language),
+		Audience:  audience,
+		Persons:   cfg.Slack.Person != "",
+	}
+	slices.SortStableFunc(outlines, func(a, b kb.Outline) int { return strings.Compare(b.Updated, a.Updated) })
+	for _, o := range outlines {
+		home.Documents = append(home.Documents, slack.Document{Title: o.Title, Updated: o.Updated, URL: p.answerer.SourceURL(o.First)})
+	}
+	return home
+}
