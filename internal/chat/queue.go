@@ -14,6 +14,7 @@ type job struct {
 	ready time.Time // not before this
 	tries int       // in a row without progress
 	since time.Time // when it was first tried; zero: not yet
+	shown bool      // people see that it is being worked on
 }
 
 // A queue hands out jobs in order of arrival, one at a time for each lane, so that one

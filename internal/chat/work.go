@@ -123,7 +123,7 @@ func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration
 	for {
 		t, err := d.cfg.Ledger.Turn(ctx, j.turn)
 		if err == nil && t.Final() {
-			d.settle(ctx, p, t)
+			d.settle(ctx, p, t, j)
 			return 0, false
 		}
 		if err == nil {
@@ -154,8 +154,16 @@ func pauseAfter(tries int) time.Duration {
 }
 
 // settle leaves nothing behind of a turn that came to an end without an answer.
-func (d *Desk) settle(ctx context.Context, p Platform, t ledger.Turn) {
-	if t.State != ledger.Dropped || t.Draft == "" {
+func (d *Desk) settle(ctx context.Context, p Platform, t ledger.Turn, j *job) {
+	if t.State != ledger.Dropped {
+		return
+	}
+	if j.shown {
+		ctx, cancel := context.WithTimeout(ctx, tellWithin)
+		defer cancel()
+		p.Working(ctx, d.post(t), "")
+	}
+	if t.Draft == "" {
 		return
 	}
 	if err := p.Remove(ctx, d.post(t), t.Draft); err != nil {
@@ -175,7 +183,7 @@ func (d *Desk) step(ctx context.Context, p Platform, t ledger.Turn, j *job) erro
 	}
 	switch t.State {
 	case ledger.Received:
-		return d.answer(ctx, p, t, j.since)
+		return d.answer(ctx, p, t, j)
 	case ledger.Drafting:
 		return d.findDraft(ctx, p, t)
 	case ledger.Answered:
@@ -193,9 +201,8 @@ func (d *Desk) reach(point string) {
 	}
 }
 
-// answer answers a question, or finds that it better stays silent. since is when that was
-// first tried.
-func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, since time.Time) error {
+// answer answers a question, or finds that it better stays silent.
+func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, j *job) error {
 	audiences, err := p.Audiences(ctx, placeOf(t), t.Outside)
 	if err != nil {
 		return err
@@ -206,14 +213,14 @@ func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, since time
 	}
 	ctx, cancel := d.runs(ctx, t.ID)
 	defer cancel()
-	clear := d.working(ctx, p, t)
+	told := d.working(ctx, p, t, j)
 	t, a, err := d.ask(ctx, p, t, Question{Text: t.Text, History: history, Audiences: audiences})
-	clear(err != nil)
+	told()
 	if errors.Is(context.Cause(ctx), errStopped) {
 		return ledger.ErrChanged
 	}
 	if err != nil {
-		a, err = d.excuse(t, err, since)
+		a, err = d.excuse(t, err, j.since)
 	}
 	if err != nil {
 		return err
@@ -222,7 +229,6 @@ func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, since time
 	if t.Verdict, t.Reason = judge(t, a); t.Reason != "" {
 		t.State = ledger.Dropped
 		d.metrics.turns.WithLabelValues(t.Platform, t.Reason).Inc()
-		clear(true)
 	}
 	if t.Answer, err = json.Marshal(a); err != nil {
 		return err
@@ -245,31 +251,26 @@ func (d *Desk) runs(ctx context.Context, turn int64) (context.Context, func()) {
 	}
 }
 
-// working shows that a question is being worked on. The function that it returns waits
-// until the platform has been told, so that no such note comes after the answer, and
-// takes the note back where no answer comes to replace it.
-func (d *Desk) working(ctx context.Context, p Platform, t ledger.Turn) (done func(takeBack bool)) {
-	if Via(t.Via) == Overheard || Via(t.Via) == FollowUp && !LooksLikeQuestion(t.Text) {
-		return func(bool) {}
+// working shows, once, that a question is being worked on. The function that it returns
+// waits until the platform has been told, so that no such note comes after the answer.
+func (d *Desk) working(ctx context.Context, p Platform, t ledger.Turn, j *job) (told func()) {
+	if j.shown || Via(t.Via) == Overheard || Via(t.Via) == FollowUp && !LooksLikeQuestion(t.Text) {
+		return func() {}
 	}
+	j.shown = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
-	told := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(told)
+		defer close(done)
 		p.Working(ctx, d.post(t), Searching)
 	}()
-	return func(takeBack bool) {
+	return func() {
+		defer cancel()
 		select {
-		case <-told:
+		case <-done:
 		case <-time.After(time.Second): // a platform that hangs must not hold up the answer
 			cancel()
-			<-told
-		}
-		cancel()
-		if takeBack {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
-			defer cancel()
-			p.Working(ctx, d.post(t), "")
+			<-done
 		}
 	}
 }

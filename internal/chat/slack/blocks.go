@@ -218,15 +218,26 @@ func closingBlocks(p chat.Post, person bool) []api.Block {
 	}
 	var buttons []api.BlockElement
 	if person {
-		buttons = append(buttons, api.NewButtonBlockElement(actionPerson, turn, plainObject("Ask a person")))
+		buttons = append(buttons, personButton(p, turn))
 	}
-	if p.Via == chat.Command {
+	if p.Via == chat.Command && !direct(p.Channel, "") {
 		buttons = append(buttons, api.NewButtonBlockElement(actionShare, turn, plainObject("Share in channel")))
 	}
 	if len(buttons) > 0 {
 		blocks = append(blocks, api.NewActionBlock("", buttons...))
 	}
 	return blocks
+}
+
+// personButton asks back where the question was private: others are about to see it.
+func personButton(p chat.Post, turn string) *api.ButtonBlockElement {
+	button := api.NewButtonBlockElement(actionPerson, turn, plainObject("Ask a person"))
+	if p.Via == chat.Command || direct(p.Channel, "") {
+		button.WithConfirm(api.NewConfirmationBlockObject(plainObject("Ask a person?"),
+			plainObject("Your question will be shown, with your name, in the channel where people help."),
+			plainObject("Ask"), plainObject("Cancel")))
+	}
+	return button
 }
 
 // feedbackButtons is the pair of buttons that judge an answer.

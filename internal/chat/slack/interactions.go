@@ -77,7 +77,7 @@ func (s *Slack) click(ctx context.Context, i interaction, a action) error {
 		return nil // a link's click, or an older version's button
 	}
 	m, ok, err := s.desk.Asked(ctx, s.Name(), turn)
-	if err != nil || !ok || m.Team != i.Team.ID {
+	if err != nil || !ok {
 		return err
 	}
 	switch a.ActionID {
@@ -115,8 +115,7 @@ func (s *Slack) submitted(ctx context.Context, i interaction) error {
 	if err != nil || i.View.CallbackID != viewFeedback {
 		return nil
 	}
-	m, ok, err := s.desk.Asked(ctx, s.Name(), turn)
-	if err != nil || !ok || m.Team != i.Team.ID {
+	if _, ok, err := s.desk.Asked(ctx, s.Name(), turn); err != nil || !ok {
 		return err
 	}
 	comment := i.View.State.Values[blockComment][blockComment].Value

@@ -475,7 +475,7 @@ func TestIgnores(t *testing.T) {
 	f.begin()
 	asked := f.Send(f.Mention(slacktest.Alice, slacktest.General, "how long?"))
 	answer := f.reply(asked, "30 days")
-	for name, act := range map[string]*slacktest.Act{
+	acts := map[string]*slacktest.Act{
 		"another bot":           f.OtherBot(slacktest.General, "", "how long does it take?"),
 		"another bot in thread": f.OtherBot(slacktest.General, asked.TS, "how long does it take?"),
 		"Slackbot":              f.Slackbot(slacktest.General, "how long does it take?"),
@@ -486,14 +486,20 @@ func TestIgnores(t *testing.T) {
 		"talk to someone else":  f.Say(slacktest.Saying{User: slacktest.Bob, Channel: slacktest.General, Text: "<@" + slacktest.Alice + "> how long does it take?"}),
 		"someone in the thread": f.Reply(slacktest.Bob, slacktest.General, asked.TS, "<@"+slacktest.Alice+"> how long does it take?"),
 		"other channels":        f.Say(slacktest.Saying{User: slacktest.Bob, Channel: slacktest.Private, Text: "how long does it take?"}),
-	} {
-		before := len(f.Posts(act.Channel, act.Thread))
+	}
+	for _, act := range acts {
 		if err := f.AwaitAcks(f.ctx, f.Send(act).Envelopes...); err != nil {
 			t.Fatal(err)
 		}
-		f.reply(f.Send(f.DM(slacktest.Bob, "still there?")), "30 days")
-		if after := len(f.Posts(act.Channel, act.Thread)); after != before {
-			t.Errorf("%s: the bot spoke", name)
+	}
+	f.reply(f.Send(f.DM(slacktest.Bob, "still there?")), "30 days")
+	for name, act := range acts {
+		want := 0
+		if act.Thread == asked.TS {
+			want = 1 // the answer from before
+		}
+		if n := len(f.Posts(act.Channel, act.Thread)); n != want {
+			t.Errorf("%s: %d posts in the thread, want %d", name, n, want)
 		}
 	}
 }
