@@ -546,19 +546,32 @@ func afterPosting(t ledger.Turn) ledger.State {
 // A reply that only its asker sees cannot be found; showing it twice to them does less
 // harm than never.
 func (d *Desk) findPage(ctx context.Context, p Platform, t ledger.Turn) error {
-	id := ""
 	if t.ReplyURL == "" && t.Draft == "" {
-		var err error
-		if id, err = p.Find(ctx, d.page(d.post(t), len(t.Posts))); err != nil {
+		id, err := d.find(ctx, p, t)
+		switch {
+		case err != nil && !retryable(err) && ctx.Err() == nil:
+			return d.refused(ctx, t, err)
+		case err != nil:
 			return err
+		case id != "":
+			t.Posts = append(t.Posts, id)
 		}
-	}
-	if id != "" {
-		t.Posts = append(t.Posts, id)
 	}
 	t.State = afterPosting(t)
 	_, err := d.cfg.Ledger.Update(ctx, t)
 	return err
+}
+
+// find looks for the page that was being posted; without an answer the question was edited
+// meanwhile.
+func (d *Desk) find(ctx context.Context, p Platform, t ledger.Turn) (id string, err error) {
+	post := d.post(t)
+	if t.Answer != nil {
+		if post.Answer, err = answerOf(t); err != nil {
+			return "", err
+		}
+	}
+	return p.Find(ctx, d.page(post, len(t.Posts)))
 }
 
 // shown counts an answer that people can see now.

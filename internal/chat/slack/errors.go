@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -89,11 +90,14 @@ func explain(method, token string, err error) string {
 func (s *Slack) sending(method string, err error) error {
 	var limited *api.RateLimitedError
 	var status api.StatusCodeError
+	var dial *net.OpError
 	switch err = safe(err); {
 	case err == nil:
 		return nil
 	case errors.As(err, &limited):
 		return s.hold(method, limited.RetryAfter)
+	case errors.As(err, &dial) && dial.Op == "dial": // the request never left
+		return &chat.Wait{For: 2 * time.Second, Err: err}
 	case isCode(err, tokenCodes):
 		s.failed(method, "SLACK_BOT_TOKEN", err)
 		return &chat.Wait{For: 30 * time.Second, Err: err}

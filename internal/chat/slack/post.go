@@ -312,7 +312,10 @@ func (s *Slack) Find(ctx context.Context, p chat.Post) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	id, err := s.findIn(ctx, p, p.Channel, p.Thread)
-	if err == nil || !isCode(err, placeCodes) {
+	switch {
+	case code(err) == "missing_scope": // to look again will not help
+		return "", fmt.Errorf("%w; the bot cannot see whether its answer was posted", errors.New(explain("conversations.replies", "SLACK_BOT_TOKEN", err)))
+	case err == nil || !isCode(err, placeCodes):
 		return id, err
 	}
 	channel, err := s.directly(ctx, p.User)
@@ -372,12 +375,18 @@ func (s *Slack) said(ctx context.Context, channel, thread, oldest, cursor string
 
 // isPost recognises a post by its mark. A stream cannot carry one until it is ended: ours
 // without a mark, in a thread where turns are worked one after the other, is the one whose
-// beginning was cut off.
+// beginning was cut off. And should a mark be lost on the way, the words are enough.
 func (s *Slack) isPost(m api.Message, p chat.Post) bool {
-	if isMarked(m) {
+	switch {
+	case isMarked(m):
 		return m.Metadata.EventPayload["key"] == p.Key
+	case !s.state.isSelf(m.User) && !s.state.isSelf(m.BotID):
+		return false
+	case p.Draft:
+		return true
 	}
-	return p.Draft && (s.state.isSelf(m.User) || s.state.isSelf(m.BotID))
+	page, err := s.page(p)
+	return err == nil && m.Text == page.text
 }
 
 func isMarked(m api.Message) bool { return m.Metadata.EventType == metadataType }

@@ -103,7 +103,7 @@ func (s *Slack) mayRespond(address string) bool {
 	if err != nil || u.User != nil {
 		return false
 	}
-	if base, err := url.Parse(s.cfg.APIURL); err == nil && s.cfg.APIURL != "" && u.Host == base.Host {
+	if base, err := url.Parse(s.cfg.APIURL); err == nil && s.cfg.APIURL != "" && u.Hostname() == base.Hostname() {
 		return true
 	}
 	host := u.Hostname()

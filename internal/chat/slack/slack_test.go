@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,7 +23,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) } // bleve starts workers when it is imported
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "16")                  // the tests wait for Slack's pace more than they compute
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // bleve starts workers when it is imported
+}
 
 const (
 	sources = "http://docs.example/s/"
@@ -999,5 +1003,22 @@ func TestLimitIsToldOnce(t *testing.T) {
 	f.reply(f.Send(f.DM(slacktest.Bob, "still there?")), "30 days")
 	if n := len(f.Ephemerals(slacktest.Alice)); n != 1 {
 		t.Errorf("told %d times", n)
+	}
+}
+
+// Without the scope to look into a thread, an answer whose posting was cut off is left
+// alone: it may be there.
+func TestCutOffPostThatCannotBeLookedFor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.Fail("conversations.replies", -1, slacktest.Fault{Error: "missing_scope", Needed: "channels:history"})
+	f.Fail("chat.postMessage", 1, slacktest.Lost())
+	act := f.Send(f.Mention(slacktest.Alice, slacktest.General, "how long?"))
+	f.reply(act, "30 days")
+	f.wait("the desk to be idle", func() bool { left, _ := f.ledger.Unfinished(t.Context()); return len(left) == 0 })
+	f.posts(act, 1)
+	if _, problem := f.slack.Ready(); !strings.Contains(problem, "channels:history") {
+		t.Errorf("problem: %q", problem)
 	}
 }
