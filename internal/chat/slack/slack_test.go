@@ -339,6 +339,7 @@ func TestUnknownAndMalformedEnvelopes(t *testing.T) {
 }
 
 func TestReconnects(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*fixture, *slacktest.Conn){
 		"warning":       func(_ *fixture, c *slacktest.Conn) { c.Disconnect(slacktest.Warning) },
 		"refresh":       func(_ *fixture, c *slacktest.Conn) { c.Disconnect(slacktest.RefreshRequested) },
@@ -393,6 +394,7 @@ func TestNoHotLoop(t *testing.T) {
 }
 
 func TestRefusedTokens(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		method string
@@ -732,6 +734,7 @@ func TestHomeAndPrompts(t *testing.T) {
 }
 
 func TestSlowAnswers(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]slacktest.Fault{
 		"streams":   {},
 		"no stream": {Error: "channel_type_not_supported"},
@@ -811,6 +814,7 @@ func TestRateLimits(t *testing.T) {
 // Every way in which a post can be refused or cut off ends with one answer that reaches
 // the person.
 func TestPostFaults(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]slacktest.Fault{
 		"lost reply":     slacktest.Lost(),
 		"done, then 500": {Do: true, Status: 500},
@@ -837,6 +841,7 @@ func TestPostFaults(t *testing.T) {
 }
 
 func TestPlaceRefuses(t *testing.T) {
+	t.Parallel()
 	for _, code := range []string{"not_in_channel", "is_archived", "channel_not_found", "restricted_action"} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
