@@ -116,7 +116,7 @@ func TestGroup(t *testing.T) {
 func asked(t *testing.T, l *ledger.Ledger, channel, text, verdict string, bad ...string) {
 	t.Helper()
 	ctx := context.Background()
-	id, _, err := l.Accept(ctx, ledger.Turn{Platform: "slack", Team: "T1", Channel: channel, User: "U1", Via: "mention", Text: text})
+	id, _, err := l.Accept(ctx, ledger.Turn{Place: ledger.Place{Platform: "slack", Team: "T1", Channel: channel}, User: "U1", Via: "mention", Text: text})
 	if err != nil {
 		t.Fatal(err)
 	}

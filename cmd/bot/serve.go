@@ -13,7 +13,6 @@ import (
 	"citebot/internal/chat/web"
 	"citebot/internal/kb"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -58,22 +57,21 @@ func whoHasIt(err error, state string) error {
 // serve listens before anything is read, so that the page can say how far reading has
 // come, and returns when the library and the web have stopped.
 func (b *bot) serve(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) error {
-	registry := prometheus.NewRegistry()
-	t, err := openTalk(ctx, cfg, p, registry, log)
+	t, err := openTalk(ctx, cfg, p, log)
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.serveBoth(ctx, cfg, p, t, registry, log), t.Close())
+	return errors.Join(b.serveBoth(ctx, cfg, p, t, log), t.Close())
 }
 
 // serveBoth serves the web and the platforms.
-func (b *bot) serveBoth(ctx context.Context, cfg config, p *pipeline, t *talk, registry *prometheus.Registry, log *slog.Logger) error {
+func (b *bot) serveBoth(ctx context.Context, cfg config, p *pipeline, t *talk, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", cfg.HTTP)
 	if err != nil {
 		return fmt.Errorf("BOT_HTTP: cannot serve on %s: %w; choose a free port of this machine, for example with --http 127.0.0.1:0", cfg.HTTP, err)
 	}
 	url := localURL(listener.Addr())
-	site, err := web.New(p.site(cfg, listener.Addr().String(), t, registry, log))
+	site, err := web.New(p.site(cfg, listener.Addr().String(), t, log))
 	if err == nil {
 		p.answerer.SourceURL = site.SourceURL
 		err = daemon{URL: url, PID: os.Getpid()}.write(cfg.State)

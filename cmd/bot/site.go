@@ -11,12 +11,10 @@ import (
 	"citebot/internal/chat/web"
 	"citebot/internal/citations"
 	"citebot/internal/kb"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // site shows the library and the answers to package web, which knows neither.
-func (p *pipeline) site(cfg config, addr string, t *talk, registry *prometheus.Registry, log *slog.Logger) web.Config {
+func (p *pipeline) site(cfg config, addr string, t *talk, log *slog.Logger) web.Config {
 	return web.Config{
 		Ask: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
 			return p.answerer.Answer(ctx, q, progress)
@@ -37,7 +35,7 @@ func (p *pipeline) site(cfg config, addr string, t *talk, registry *prometheus.R
 		PublicURL:   cfg.PublicURL,
 		Token:       cfg.Token,
 		Busy:        kb.ErrBusy,
-		Metrics:     registry,
+		Metrics:     t.metrics,
 		Log:         log,
 	}
 }

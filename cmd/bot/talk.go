@@ -28,9 +28,10 @@ func ledgerFile(state string) string { return filepath.Join(state, "ledger.db") 
 
 // A talk is the bot on chat platforms: what it remembers, what answers, where it speaks.
 type talk struct {
-	ledger *ledger.Ledger
-	desk   *chat.Desk
-	slack  *slack.Slack // nil: off
+	ledger  *ledger.Ledger
+	desk    *chat.Desk
+	slack   *slack.Slack         // nil: off
+	metrics *prometheus.Registry // of all of these, and of the web
 
 	mu      sync.Mutex
 	checked time.Time
@@ -39,7 +40,7 @@ type talk struct {
 
 // openTalk opens the ledger, and makes the platforms that are configured. The caller
 // closes it.
-func openTalk(ctx context.Context, cfg config, p *pipeline, registry prometheus.Registerer, log *slog.Logger) (*talk, error) {
+func openTalk(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) (*talk, error) {
 	l, err := ledger.Open(ctx, ledgerFile(cfg.State))
 	if err != nil {
 		return nil, err
@@ -47,14 +48,14 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, registry prometheus.
 	if moved := l.Damaged(); moved != "" {
 		log.Error("the ledger was damaged and is begun anew; what was asked before is forgotten", slog.String("moved_to", moved))
 	}
-	t := &talk{ledger: l}
+	t := &talk{ledger: l, metrics: prometheus.NewRegistry()}
 	t.desk, err = chat.NewDesk(chat.DeskConfig{
 		Ledger: l,
 		Answer: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
 			return p.answerer.Answer(ctx, q, progress)
 		},
 		PerPerson: cfg.Slack.Limits.Person, PerChannel: cfg.Slack.Limits.Channel,
-		Registry: registry,
+		Registry: t.metrics,
 		Log:      log,
 	})
 	if err == nil && cfg.slackOn() {
@@ -62,7 +63,7 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, registry prometheus.
 			BotToken: cfg.Slack.BotToken, AppToken: cfg.Slack.AppToken, SigningSecret: cfg.Slack.SigningSecret, APIURL: cfg.Slack.APIURL,
 			Rules:    cfg.slackRules(),
 			Home:     func() slack.Home { return slackHome(cfg, p) },
-			Registry: registry,
+			Registry: t.metrics,
 			Log:      log,
 		}, t.desk)
 	}

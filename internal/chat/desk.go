@@ -136,7 +136,7 @@ func (m Message) keys() []string {
 
 func (m Message) turn() ledger.Turn {
 	return ledger.Turn{
-		Platform: m.Platform, Team: m.Team, Channel: m.Channel, Thread: m.Thread, Message: m.ID,
+		Place: m.Place, Message: m.ID,
 		User: m.User, Name: m.Name, Via: string(m.Via), Text: m.Text, Outside: m.Outside, ReplyURL: m.ReplyURL,
 		State: ledger.Received,
 	}
@@ -151,7 +151,7 @@ func (d *Desk) prepare(ctx context.Context, m Message, t *ledger.Turn) error {
 		if err != nil || !quiet {
 			return err
 		}
-		return d.cfg.Ledger.SetQuiet(ctx, m.Platform, m.Team, m.Channel, m.Thread, false)
+		return d.cfg.Ledger.SetQuiet(ctx, m.Place, false)
 	case Handoff, Share:
 		of, err := d.cfg.Ledger.Turn(ctx, m.Of)
 		if err != nil {
@@ -163,7 +163,7 @@ func (d *Desk) prepare(ctx context.Context, m Message, t *ledger.Turn) error {
 			return nil
 		}
 		if of.Thread != "" {
-			return d.cfg.Ledger.SetQuiet(ctx, of.Platform, of.Team, of.Channel, of.Thread, true)
+			return d.cfg.Ledger.SetQuiet(ctx, of.Place, true)
 		}
 	}
 	return nil
@@ -179,13 +179,13 @@ func (d *Desk) refuse(ctx context.Context, m Message) (reason, notice string, er
 	}
 	since := time.Now().Add(-limitWindow)
 	if d.cfg.PerPerson > 0 {
-		n, err := d.cfg.Ledger.Count(ctx, m.Platform, m.Team, "", m.User, since)
+		n, err := d.cfg.Ledger.Count(ctx, Place{Platform: m.Platform, Team: m.Team}, m.User, since)
 		if err != nil || n >= d.cfg.PerPerson {
 			return ledger.ReasonLimited, sayPersonLimit, err
 		}
 	}
 	if d.cfg.PerChannel > 0 && m.ReplyURL == "" {
-		n, err := d.cfg.Ledger.Count(ctx, m.Platform, m.Team, m.Channel, "", since)
+		n, err := d.cfg.Ledger.Count(ctx, Place{Platform: m.Platform, Team: m.Team, Channel: m.Channel}, "", since)
 		if err != nil || n >= d.cfg.PerChannel {
 			return ledger.ReasonLimited, sayChannelLimit, err
 		}
@@ -202,7 +202,7 @@ func (d *Desk) thread(ctx context.Context, p Place) (ledger.Thread, error) {
 	if p.Thread == "" {
 		return ledger.Thread{}, nil
 	}
-	return d.cfg.Ledger.Thread(ctx, p.Platform, p.Team, p.Channel, p.Thread)
+	return d.cfg.Ledger.Thread(ctx, p)
 }
 
 // tellOnce tells someone why there is no answer, once a window.
@@ -298,7 +298,7 @@ func (d *Desk) Withdraw(ctx context.Context, p Place, message string) error {
 // change alters the turn that a message asked for, if there is one and alter says so.
 func (d *Desk) change(ctx context.Context, p Place, message string, alter func(*ledger.Turn) bool) (known bool, err error) {
 	for {
-		t, err := d.cfg.Ledger.ByMessage(ctx, p.Platform, p.Team, p.Channel, message)
+		t, err := d.cfg.Ledger.ByMessage(ctx, p, message)
 		if errors.Is(err, ledger.ErrNotFound) {
 			return false, nil
 		}
@@ -335,7 +335,7 @@ func (d *Desk) Stop(ctx context.Context, p Place) error {
 		return err
 	}
 	for _, t := range unfinished {
-		if placeOf(t) != p {
+		if t.Place != p {
 			continue
 		}
 		if err := d.drop(ctx, t.ID, "stopped"); err != nil {
@@ -388,13 +388,13 @@ func (d *Desk) Asked(ctx context.Context, platform string, turn int64) (m Messag
 		return Message{}, false, nil
 	}
 	return Message{
-		Place: placeOf(t), ID: t.Message, User: t.User, Name: t.Name, Text: t.Text, Via: Via(t.Via), Outside: t.Outside,
+		Place: t.Place, ID: t.Message, User: t.User, Name: t.Name, Text: t.Text, Via: Via(t.Via), Outside: t.Outside,
 	}, err == nil, err
 }
 
 // Answers reports whether a message has been answered or is about to be.
 func (d *Desk) Answers(ctx context.Context, p Place, message string) (bool, error) {
-	t, err := d.cfg.Ledger.ByMessage(ctx, p.Platform, p.Team, p.Channel, message)
+	t, err := d.cfg.Ledger.ByMessage(ctx, p, message)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return false, nil
 	}
@@ -404,14 +404,10 @@ func (d *Desk) Answers(ctx context.Context, p Place, message string) (bool, erro
 // Prune forgets what is only of use for a time.
 func (d *Desk) Prune(ctx context.Context) error { return d.cfg.Ledger.Prune(ctx, time.Now()) }
 
-func placeOf(t ledger.Turn) Place {
-	return Place{Platform: t.Platform, Team: t.Team, Channel: t.Channel, Thread: t.Thread}
-}
-
 // laneOf is the thread, or where there is none the person: private replies in one channel
 // need not wait for each other.
 func laneOf(t ledger.Turn) Place {
-	lane := placeOf(t)
+	lane := t.Place
 	if lane.Thread == "" {
 		lane.Thread = "of " + t.User
 	}
@@ -421,7 +417,7 @@ func laneOf(t ledger.Turn) Place {
 // post is the first page of a turn's reply.
 func (d *Desk) post(t ledger.Turn) Post {
 	return Post{
-		Place: placeOf(t), Key: d.key(t.ID, 0), Turn: t.ID, Via: Via(t.Via), Message: t.Message, User: t.User,
+		Place: t.Place, Key: d.key(t.ID, 0), Turn: t.ID, Via: Via(t.Via), Message: t.Message, User: t.User,
 		Name: t.Name, Question: t.Text, ReplyURL: t.ReplyURL, Again: t.Revision > 0, Asked: t.Accepted,
 	}
 }

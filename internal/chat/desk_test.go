@@ -76,13 +76,17 @@ func start(t *testing.T, path string, b *board, alter func(*Desk)) *run {
 
 func ledgerPath(t *testing.T) string { return filepath.Join(t.TempDir(), "ledger.db") }
 
+func at(channel, thread string) Place {
+	return Place{Platform: "board", Team: "team", Channel: channel, Thread: thread}
+}
+
 // accept hands a message to the desk as if from a person in channel C, thread T.
 func (r *run) accept(m Message) bool {
 	r.t.Helper()
 	if m.Channel == "" {
 		m.Channel = "C"
 	}
-	m.Place = Place{"board", "team", m.Channel, m.Thread}
+	m.Place = at(m.Channel, m.Thread)
 	if m.Via == "" {
 		m.Via = Mention
 	}
@@ -284,7 +288,7 @@ func TestDeskEditAndWithdraw(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, nil)
-		place := Place{"board", "team", "C", "T"}
+		place := at("C", "T")
 		r.accept(Message{ID: "1", Text: "how lnog?", Place: Place{Thread: "T"}})
 		settle()
 		known, err := r.desk.Edit(t.Context(), place, "1", "how long?")
@@ -321,7 +325,7 @@ func TestDeskChangeWhileAnswering(t *testing.T) {
 				path := ledgerPath(t)
 				synctest.Test(t, func(t *testing.T) {
 					r := start(t, path, &board{}, func(d *Desk) { d.cfg.Answer = slowly(d.cfg.Answer) })
-					place := Place{"board", "team", "C", "T"}
+					place := at("C", "T")
 					r.accept(Message{ID: "1", Text: "old", Place: Place{Thread: "T"}})
 					time.Sleep(after)
 					var err error
@@ -444,10 +448,10 @@ func TestDeskHandoff(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, nil)
-		place := Place{"board", "team", "C", "T"}
+		place := at("C", "T")
 		r.accept(Message{ID: "1", Text: "how long?", Place: Place{Thread: "T"}})
 		settle()
-		turns, err := r.ledger.History(t.Context(), "board", "team", "C", "T", 0, time.Time{}, 1)
+		turns, err := r.ledger.History(t.Context(), at("C", "T"), 0, time.Time{}, 1)
 		if err != nil || len(turns) != 1 {
 			t.Fatal(turns, err)
 		}
@@ -480,7 +484,7 @@ func TestDeskShare(t *testing.T) {
 		r := start(t, path, &board{}, nil)
 		r.accept(Message{Text: "how long?", Via: Command, ReplyURL: "https://reply.example/1"})
 		settle()
-		private, err := r.ledger.History(t.Context(), "board", "team", "C", "", 0, time.Time{}, 1)
+		private, err := r.ledger.History(t.Context(), at("C", ""), 0, time.Time{}, 1)
 		if err != nil || len(private) != 1 || private[0].ReplyURL != "" {
 			t.Fatalf("the private turn keeps its secret address, or is not there: %+v %v", private, err)
 		}

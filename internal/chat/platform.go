@@ -7,15 +7,11 @@ import (
 	"time"
 
 	"citebot/internal/citations"
+	"citebot/internal/ledger"
 )
 
-// A Place is where on a platform something is said, in the platform's own ids.
-type Place struct {
-	Platform string // "slack"
-	Team     string
-	Channel  string
-	Thread   string // the thread that a reply goes into; "" where there is none
-}
+// A Place is where on a platform something is said.
+type Place = ledger.Place
 
 // Via says how a message reached the bot.
 type Via string

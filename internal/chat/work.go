@@ -203,7 +203,7 @@ func (d *Desk) reach(point string) {
 
 // answer answers a question, or finds that it better stays silent.
 func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, j *job) error {
-	audiences, err := p.Audiences(ctx, placeOf(t), t.Outside)
+	audiences, err := p.Audiences(ctx, t.Place, t.Outside)
 	if err != nil {
 		return err
 	}
@@ -370,9 +370,11 @@ func (d *Desk) history(ctx context.Context, t ledger.Turn, audiences []string) (
 	if t.ReplyURL != "" || t.Thread == "" {
 		return nil, nil
 	}
-	turns, err := d.cfg.Ledger.History(ctx, t.Platform, t.Team, t.Channel, t.Thread, t.ID, time.Time{}, remembered)
+	turns, err := d.cfg.Ledger.History(ctx, t.Place, t.ID, time.Time{}, remembered)
 	if err == nil && len(turns) == 0 && Via(t.Via) == Direct {
-		turns, err = d.cfg.Ledger.History(ctx, t.Platform, t.Team, t.Channel, "", t.ID, time.Now().Add(-rememberedFor), rememberedDirect)
+		beside := t.Place
+		beside.Thread = ""
+		turns, err = d.cfg.Ledger.History(ctx, beside, t.ID, time.Now().Add(-rememberedFor), rememberedDirect)
 	}
 	if err != nil {
 		return nil, err

@@ -123,20 +123,20 @@ func BenchmarkRead(b *testing.B) {
 	hour := time.Now().Add(-time.Hour)
 	for name, f := range map[string]func() (found int, err error){
 		"ByMessage": func() (int, error) {
-			_, err := l.ByMessage(b.Context(), "slack", "T1", "C77", "M777")
+			_, err := l.ByMessage(b.Context(), Place{"slack", "T1", "C77", ""}, "M777")
 			return 1, err
 		},
 		"History": func() (int, error) {
-			turns, err := l.History(b.Context(), "slack", "T1", "C77", "T777", 0, time.Time{}, 6)
+			turns, err := l.History(b.Context(), Place{"slack", "T1", "C77", "T777"}, 0, time.Time{}, 6)
 			return len(turns), err
 		},
 		"HistoryOfChannel": func() (int, error) {
-			turns, err := l.History(b.Context(), "slack", "T1", "C77", "", 0, hour, 6)
+			turns, err := l.History(b.Context(), Place{"slack", "T1", "C77", ""}, 0, hour, 6)
 			return len(turns), err
 		},
-		"Count": func() (int, error) { return l.Count(b.Context(), "slack", "T1", "", "U77", hour) },
+		"Count": func() (int, error) { return l.Count(b.Context(), Place{"slack", "T1", "", ""}, "U77", hour) },
 		"Thread": func() (int, error) {
-			t, err := l.Thread(b.Context(), "slack", "T1", "C77", "T777")
+			t, err := l.Thread(b.Context(), Place{"slack", "T1", "C77", "T777"})
 			return t.Answered, err
 		},
 	} {

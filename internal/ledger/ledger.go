@@ -35,19 +35,23 @@ const (
 	Dropped  State = "dropped"  // final: Reason says why nothing more is shown
 )
 
+// A Place is where something is said, in a platform's own ids.
+type Place struct {
+	Platform string // "slack"
+	Team     string
+	Channel  string
+	Thread   string // the thread that a reply goes into; "" where there is none
+}
+
 // A Turn is one thing that someone said and what became of it.
 type Turn struct {
 	ID      int64
 	Version int64 // counts Updates, from 0; see Update
 
-	// Where and by whom, as the platform's own ids.
-	Platform string
-	Team     string
-	Channel  string
-	Thread   string // the thread a reply belongs to; "" where there is none
-	Message  string // the message that asks; "" for a command
-	User     string
-	Name     string // what people see as the user's name, where a reply needs it
+	Place          // where, and by whom
+	Message string // the message that asks; "" for a command
+	User    string
+	Name    string // what people see as the user's name, where a reply needs it
 
 	Via       string   // how it reached the bot
 	Text      string   // what was asked

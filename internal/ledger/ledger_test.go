@@ -98,7 +98,7 @@ func same(t testing.TB, what string, want, got any) {
 
 func question(channel, thread, message string) Turn {
 	return Turn{
-		Platform: "slack", Team: "T1", Channel: channel, Thread: thread, Message: message,
+		Place: Place{"slack", "T1", channel, thread}, Message: message,
 		User: "U1", Name: "Ada", Via: "mention", Text: "May I bring my dog?", Outside: true,
 		ReplyURL: "https://hooks.example/secret",
 	}

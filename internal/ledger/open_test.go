@@ -42,7 +42,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	if err := l.SetFeedback(t.Context(), Feedback{turn.ID, "U1", true, "thanks"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.SetQuiet(t.Context(), "slack", "T1", "C1", "1", true); err != nil {
+	if err := l.SetQuiet(t.Context(), Place{"slack", "T1", "C1", "1"}, true); err != nil {
 		t.Fatal(err)
 	}
 	secret, begun := l.Secret(), l.Begun()
@@ -58,7 +58,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	if f, err := l.Feedback(t.Context(), turn.ID); err != nil || len(f) != 1 {
 		t.Errorf("feedback %v, %v", f, err)
 	}
-	if th, err := l.Thread(t.Context(), "slack", "T1", "C1", "1"); err != nil || th != (Thread{1, true}) {
+	if th, err := l.Thread(t.Context(), Place{"slack", "T1", "C1", "1"}); err != nil || th != (Thread{1, true}) {
 		t.Errorf("thread %v, %v", th, err)
 	}
 	if !bytes.Equal(l.Secret(), secret) || !l.Begun().Equal(begun) || l.Damaged() != "" {
@@ -433,14 +433,14 @@ func TestReadOnlyDoesNotWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := openToRead(t, path)
-	if turns, err := l.History(t.Context(), "slack", "T1", "C1", "", 0, time.Time{}, 99); err != nil || len(turns) != 40 {
+	if turns, err := l.History(t.Context(), Place{"slack", "T1", "C1", ""}, 0, time.Time{}, 99); err != nil || len(turns) != 40 {
 		t.Errorf("%d turns, %v", len(turns), err)
 	}
 	for what, f := range map[string]func() error{
 		"Accept":      func() error { _, _, err := l.Accept(t.Context(), Turn{}); return err },
 		"Seen":        func() error { _, err := l.Seen(t.Context(), "k"); return err },
 		"Update":      func() error { _, err := l.Update(t.Context(), Turn{}); return err },
-		"SetQuiet":    func() error { return l.SetQuiet(t.Context(), "", "", "", "", true) },
+		"SetQuiet":    func() error { return l.SetQuiet(t.Context(), Place{"", "", "", ""}, true) },
 		"SetFeedback": func() error { return l.SetFeedback(t.Context(), Feedback{}) },
 		"Prune":       func() error { return l.Prune(t.Context(), time.Now()) },
 		"Healthy":     func() error { return l.Healthy(t.Context()) },

@@ -13,15 +13,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-type place struct{ platform, team, channel, thread string }
-
-func placeOf(t Turn) place { return place{t.Platform, t.Team, t.Channel, t.Thread} }
 
 // A model does what a ledger does, with slices and loops.
 type model struct {
 	turns    []Turn
 	keys     map[string]int64 // 0: of no turn
-	quiet    map[place]bool
+	quiet    map[Place]bool
 	feedback map[int64]map[string]Feedback
 }
 
@@ -103,30 +100,30 @@ func (m *model) those(choose func(Turn) bool) (all []Turn) {
 	return all
 }
 
-func (m *model) thread(p place) Thread {
+func (m *model) thread(p Place) Thread {
 	answered := m.those(func(t Turn) bool {
 		shown := t.State == Answered || t.State == Posting || t.State == Posted
-		return placeOf(t) == p && shown && t.Via != "person" && t.Via != "share"
+		return t.Place == p && shown && t.Via != "person" && t.Via != "share"
 	})
 	return Thread{len(answered), m.quiet[p]}
 }
 
-func (m *model) history(p place, before int64, limit int) []Turn {
+func (m *model) history(p Place, before int64, limit int) []Turn {
 	all := m.those(func(t Turn) bool {
-		of := placeOf(t)
-		if p.thread == "" {
-			of.thread = ""
+		of := t.Place
+		if p.Thread == "" {
+			of.Thread = ""
 		}
 		return of == p && (before == 0 || t.ID < before) && t.State == Posted && t.Answer != nil
 	})
 	return all[max(0, len(all)-limit):]
 }
 
-func (m *model) count(platform, team, channel, user string) int {
+func (m *model) count(p Place, user string) int {
 	return len(m.those(func(t Turn) bool {
 		refused := t.State == Dropped && (t.Reason == ReasonLimited || t.Reason == ReasonBusy)
-		return (platform == "" || platform == t.Platform) && (team == "" || team == t.Team) &&
-			(channel == "" || channel == t.Channel) && (user == "" || user == t.User) &&
+		return (p.Platform == "" || p.Platform == t.Platform) && (p.Team == "" || p.Team == t.Team) &&
+			(p.Channel == "" || p.Channel == t.Channel) && (p.Thread == "" || p.Thread == t.Thread) && (user == "" || user == t.User) &&
 			!refused && t.Via != "person" && t.Via != "share"
 	}))
 }
@@ -147,7 +144,7 @@ func TestLedgerIsItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &world{
 			t: t, l: openLedger(t, filepath.Join(t.TempDir(), "ledger.db")),
-			m: model{keys: map[string]int64{}, quiet: map[place]bool{}, feedback: map[int64]map[string]Feedback{}},
+			m: model{keys: map[string]int64{}, quiet: map[Place]bool{}, feedback: map[int64]map[string]Feedback{}},
 		}
 		defer func() { w.l.Close() }()
 		rt.Repeat(map[string]func(*rapid.T){
@@ -192,8 +189,8 @@ var (
 		}
 		return b
 	})
-	aPlace = rapid.Custom(func(rt *rapid.T) place {
-		return place{
+	aPlace = rapid.Custom(func(rt *rapid.T) Place {
+		return Place{
 			rapid.SampledFrom([]string{"slack", "discord"}).Draw(rt, "platform"), "T1",
 			rapid.SampledFrom([]string{"C1", "C2"}).Draw(rt, "channel"),
 			rapid.SampledFrom([]string{"", "1"}).Draw(rt, "thread"),
@@ -202,7 +199,7 @@ var (
 	aTurn = rapid.Custom(func(rt *rapid.T) Turn {
 		p := aPlace.Draw(rt, "place")
 		return Turn{
-			Platform: p.platform, Team: p.team, Channel: p.channel, Thread: p.thread,
+			Place:   p,
 			Message: aMessage.Draw(rt, "message"), User: aUser.Draw(rt, "user"), Name: rapid.String().Draw(rt, "name"),
 			Via: aVia.Draw(rt, "via"), Text: rapid.String().Draw(rt, "text"), Outside: rapid.Bool().Draw(rt, "outside"),
 			ReplyURL: "https://hooks.example/" + aKey.Draw(rt, "url"), Audiences: aList.Draw(rt, "audiences"),
@@ -263,7 +260,7 @@ func (w *world) stale(rt *rapid.T) {
 
 func (w *world) setQuiet(rt *rapid.T) {
 	p, quiet := aPlace.Draw(rt, "place"), rapid.Bool().Draw(rt, "quiet")
-	if err := w.l.SetQuiet(w.t.Context(), p.platform, p.team, p.channel, p.thread, quiet); err != nil {
+	if err := w.l.SetQuiet(w.t.Context(), p, quiet); err != nil {
 		rt.Fatal(err)
 	}
 	w.m.quiet[p] = quiet
@@ -302,9 +299,9 @@ func (w *world) turn(rt *rapid.T) {
 func (w *world) message(rt *rapid.T) {
 	p, message := aPlace.Draw(rt, "place"), aMessage.Draw(rt, "message")
 	asked := w.m.those(func(t Turn) bool {
-		return message != "" && t.Message == message && t.Platform == p.platform && t.Channel == p.channel
+		return message != "" && t.Message == message && t.Platform == p.Platform && t.Channel == p.Channel
 	})
-	got, err := w.l.ByMessage(w.t.Context(), p.platform, p.team, p.channel, message)
+	got, err := w.l.ByMessage(w.t.Context(), Place{p.Platform, p.Team, p.Channel, ""}, message)
 	if len(asked) == 0 && errors.Is(err, ErrNotFound) {
 		return
 	}
@@ -319,23 +316,23 @@ func (w *world) unfinished(rt *rapid.T) {
 func (w *world) history(rt *rapid.T) {
 	p, limit := aPlace.Draw(rt, "place"), rapid.IntRange(0, 4).Draw(rt, "limit")
 	before := rapid.SampledFrom([]int64{0, w.m.turns[w.one(rt)].ID}).Draw(rt, "before")
-	got, err := w.l.History(w.t.Context(), p.platform, p.team, p.channel, p.thread, before, time.Time{}, limit)
+	got, err := w.l.History(w.t.Context(), p, before, time.Time{}, limit)
 	w.equal(rt, "the history", w.m.history(p, before, limit), got, err)
 }
 
 func (w *world) thread(rt *rapid.T) {
 	p := aPlace.Draw(rt, "place")
-	got, err := w.l.Thread(w.t.Context(), p.platform, p.team, p.channel, p.thread)
+	got, err := w.l.Thread(w.t.Context(), p)
 	w.equal(rt, "the thread", w.m.thread(p), got, err)
 }
 
 func (w *world) count(rt *rapid.T) {
 	p, user := aPlace.Draw(rt, "place"), rapid.SampledFrom([]string{"", "U1"}).Draw(rt, "user")
 	if rapid.Bool().Draw(rt, "in any channel") {
-		p.channel = ""
+		p.Channel = ""
 	}
-	got, err := w.l.Count(w.t.Context(), p.platform, p.team, p.channel, user, time.Time{})
-	w.equal(rt, "the count", w.m.count(p.platform, p.team, p.channel, user), got, err)
+	got, err := w.l.Count(w.t.Context(), p, user, time.Time{})
+	w.equal(rt, "the count", w.m.count(p, user), got, err)
 }
 
 func (w *world) gaps(rt *rapid.T) {
@@ -355,7 +352,7 @@ func (w *world) equal(rt *rapid.T, what string, want, got any, err error) {
 // briefly leaves of turns what Unfinished tells.
 func briefly(turns []Turn) (all []Turn) {
 	for _, t := range turns {
-		all = append(all, Turn{ID: t.ID, Platform: t.Platform, Team: t.Team, Channel: t.Channel, Thread: t.Thread, User: t.User})
+		all = append(all, Turn{ID: t.ID, Place: t.Place, User: t.User})
 	}
 	return all
 }

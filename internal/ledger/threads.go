@@ -14,20 +14,20 @@ const threadOfSQL = `SELECT
 	FROM (SELECT ? AS platform, ? AS team, ? AS channel, ? AS thread) AS t`
 
 // Thread says what is remembered of a thread; the zero Thread when it is unknown.
-func (l *Ledger) Thread(ctx context.Context, platform, team, channel, thread string) (Thread, error) {
+func (l *Ledger) Thread(ctx context.Context, p Place) (Thread, error) {
 	var t Thread
-	err := l.threadOf.QueryRowContext(ctx, platform, team, channel, thread).Scan(&t.Answered, &t.Quiet)
+	err := l.threadOf.QueryRowContext(ctx, p.Platform, p.Team, p.Channel, p.Thread).Scan(&t.Answered, &t.Quiet)
 	return t, l.failed("reading a thread", err)
 }
 
 // SetQuiet says whether the bot is to be quiet in a thread until it is named.
-func (l *Ledger) SetQuiet(ctx context.Context, platform, team, channel, thread string, quiet bool) error {
+func (l *Ledger) SetQuiet(ctx context.Context, p Place, quiet bool) error {
 	query := "DELETE FROM quiet WHERE platform = ? AND team = ? AND channel = ? AND thread = ?"
 	if quiet {
 		query = "INSERT INTO quiet (platform, team, channel, thread) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 	}
 	err := l.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec(query, platform, team, channel, thread)
+		_, err := tx.Exec(query, p.Platform, p.Team, p.Channel, p.Thread)
 		return err
 	})
 	return l.failed("making a thread quiet", err)

@@ -8,14 +8,14 @@ func TestThread(t *testing.T) {
 	l := newLedger(t)
 	check := func(channel, thread string, want Thread) {
 		t.Helper()
-		got, err := l.Thread(t.Context(), "slack", "T1", channel, thread)
+		got, err := l.Thread(t.Context(), Place{"slack", "T1", channel, thread})
 		if err != nil || got != want {
 			t.Errorf("thread %s of %s: got %+v, want %+v (%v)", thread, channel, got, want, err)
 		}
 	}
 	quiet := func(thread string, is bool) {
 		t.Helper()
-		if err := l.SetQuiet(t.Context(), "slack", "T1", "C1", thread, is); err != nil {
+		if err := l.SetQuiet(t.Context(), Place{"slack", "T1", "C1", thread}, is); err != nil {
 			t.Error(err)
 		}
 	}

@@ -45,9 +45,9 @@ func (l *Ledger) Turn(ctx context.Context, id int64) (Turn, error) {
 }
 
 // ByMessage finds the newest turn that a message asked for; ErrNotFound if there is none.
-func (l *Ledger) ByMessage(ctx context.Context, platform, team, channel, message string) (Turn, error) {
-	t, err := scanTurn(l.readers.QueryRowContext(ctx, turnByMessageSQL, platform, team, channel, message))
-	return t, l.failed(fmt.Sprintf("the turn of message %q in channel %q", message, channel), err)
+func (l *Ledger) ByMessage(ctx context.Context, p Place, message string) (Turn, error) {
+	t, err := scanTurn(l.readers.QueryRowContext(ctx, turnByMessageSQL, p.Platform, p.Team, p.Channel, message))
+	return t, l.failed(fmt.Sprintf("the turn of message %q in channel %q", message, p.Channel), err)
 }
 
 // Update writes Text, Audiences, State, Reason, Revision, Answer, Verdict, Posts and Draft
@@ -97,11 +97,11 @@ func (l *Ledger) Unfinished(ctx context.Context) ([]Turn, error) {
 // History lists the newest turns of a thread that are Posted and have an Answer, at most
 // limit of them, oldest first. With thread "" it is that of the whole channel. Turns from
 // id before on (0: none) and those that were accepted before since are left out.
-func (l *Ledger) History(ctx context.Context, platform, team, channel, thread string, before int64, since time.Time, limit int) ([]Turn, error) {
+func (l *Ledger) History(ctx context.Context, p Place, before int64, since time.Time, limit int) ([]Turn, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	query, args := historyQuery(platform, team, channel, thread)
+	query, args := historyQuery(p)
 	turns, err := collect(ctx, l.readers, func(r *sql.Rows, t *Turn) (err error) {
 		*t, err = scanTurn(r)
 		return err
@@ -112,10 +112,10 @@ func (l *Ledger) History(ctx context.Context, platform, team, channel, thread st
 
 // historyQuery wants before, since and limit as its last arguments. For a thread it says
 // of the state what its index says, or that would not be used.
-func historyQuery(platform, team, channel, thread string) (query string, args []any) {
-	where, args := "platform = ? AND team = ? AND channel = ?", []any{platform, team, channel}
-	if thread != "" {
-		where, args = where+" AND thread = ? AND state IN ('answered', 'posting', 'posted')", append(args, thread)
+func historyQuery(p Place) (query string, args []any) {
+	where, args := "platform = ? AND team = ? AND channel = ?", []any{p.Platform, p.Team, p.Channel}
+	if p.Thread != "" {
+		where, args = where+" AND thread = ? AND state IN ('answered', 'posting', 'posted')", append(args, p.Thread)
 	}
 	return "SELECT " + turnColumns + " FROM turns WHERE " + where + ` AND state = 'posted' AND answer IS NOT NULL
 		AND id < ? AND accepted >= ? ORDER BY id DESC LIMIT ?`, args
@@ -125,19 +125,19 @@ func historyQuery(platform, team, channel, thread string) (query string, args []
 // channel of any user, and so on: "" stands for any. It leaves out the turns that
 // were refused (ReasonLimited, ReasonBusy) and those that are no questions (Via "person"
 // and "share").
-func (l *Ledger) Count(ctx context.Context, platform, team, channel, user string, since time.Time) (n int, err error) {
-	query, args := countQuery(platform, team, channel, user)
+func (l *Ledger) Count(ctx context.Context, p Place, user string, since time.Time) (n int, err error) {
+	query, args := countQuery(p, user)
 	err = l.readers.QueryRowContext(ctx, query, append(args, since.UnixMilli())...).Scan(&n)
 	return n, l.failed("counting turns", err)
 }
 
 // countQuery wants since as its last argument. Its first conditions stand as they do in
 // schema.sql, or the indexes for them would not be used.
-func countQuery(platform, team, channel, user string) (query string, args []any) {
+func countQuery(p Place, user string) (query string, args []any) {
 	query = `SELECT count(*) FROM turns
 		WHERE NOT (state = 'dropped' AND reason IN ('limited', 'busy')) AND via NOT IN ('person', 'share')`
 	for _, m := range []struct{ column, value string }{
-		{"platform", platform}, {"team", team}, {"channel", channel}, {"user", user},
+		{"platform", p.Platform}, {"team", p.Team}, {"channel", p.Channel}, {"thread", p.Thread}, {"user", user},
 	} {
 		if m.value != "" {
 			query, args = query+" AND "+m.column+" = ?", append(args, m.value)

@@ -18,7 +18,7 @@ func TestTurnNotFound(t *testing.T) {
 	l := newLedger(t)
 	for what, f := range map[string]func() error{
 		"Turn":        func() error { _, err := l.Turn(t.Context(), 1); return err },
-		"ByMessage":   func() error { _, err := l.ByMessage(t.Context(), "slack", "T1", "C1", "1"); return err },
+		"ByMessage":   func() error { _, err := l.ByMessage(t.Context(), Place{"slack", "T1", "C1", ""}, "1"); return err },
 		"Update":      func() error { _, err := l.Update(t.Context(), Turn{ID: 1, State: Posted}); return err },
 		"SetFeedback": func() error { return l.SetFeedback(t.Context(), Feedback{Turn: 1, User: "U1"}) },
 	} {
@@ -34,12 +34,12 @@ func TestByMessage(t *testing.T) {
 	newest := accept(t, l, question("C1", "", "1"))
 	accept(t, l, question("C2", "", "1"))
 	accept(t, l, question("C1", "", "")) // a command
-	got, err := l.ByMessage(t.Context(), "slack", "T1", "C1", "1")
+	got, err := l.ByMessage(t.Context(), Place{"slack", "T1", "C1", ""}, "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	same(t, "the turn", newest, got)
-	if _, err := l.ByMessage(t.Context(), "slack", "T1", "C1", ""); !errors.Is(err, ErrNotFound) {
+	if _, err := l.ByMessage(t.Context(), Place{"slack", "T1", "C1", ""}, ""); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a message without an id was found: %v", err)
 	}
 }
@@ -50,7 +50,7 @@ func TestUpdate(t *testing.T) {
 	before := accept(t, l, question("C1", "", "1"))
 	with := Turn{
 		ID: before.ID, Version: before.Version,
-		Platform: "x", Team: "x", Channel: "x", Thread: "x", Message: "x", User: "x", Name: "x", Via: "x",
+		Place: Place{"x", "x", "x", "x"}, Message: "x", User: "x", Name: "x", Via: "x",
 		ReplyURL: "x", Accepted: time.Unix(1, 0), Finished: time.Unix(1, 0),
 		Text: "May I bring my cat?", Audiences: []string{"staff"}, State: Posting, Reason: "r", Revision: 3,
 		Answer: []byte("a\x00\xff"), Verdict: "unsure", Posts: []string{"1.1", "1.2"}, Draft: "1.0",
@@ -164,7 +164,7 @@ func TestUnfinished(t *testing.T) {
 			turn = update(t, l, turn)
 		}
 		if !turn.Final() {
-			want = append(want, Turn{ID: turn.ID, Platform: "slack", Team: "T1", Channel: turn.Channel, Thread: "17.1", User: "U1"})
+			want = append(want, Turn{ID: turn.ID, Place: Place{"slack", "T1", turn.Channel, "17.1"}, User: "U1"})
 		}
 	}
 	got, err := l.Unfinished(t.Context())
@@ -218,7 +218,7 @@ func TestHistory(t *testing.T) {
 		{channel: "C2", limit: 9, want: "e"},
 		{channel: "C3", limit: 9, want: ""},
 	} {
-		turns, err := l.History(t.Context(), "slack", "T1", test.channel, test.thread, ids[test.before], test.since, test.limit)
+		turns, err := l.History(t.Context(), Place{"slack", "T1", test.channel, test.thread}, ids[test.before], test.since, test.limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +256,7 @@ func TestCount(t *testing.T) {
 		{platform: "slack", team: "T1", channel: "C1", user: "U1", state: Dropped, reason: ReasonLimited},
 		{platform: "slack", team: "T1", channel: "C1", user: "U1", state: Dropped, reason: ReasonBusy},
 	} {
-		q := Turn{Platform: turn.platform, Team: turn.team, Channel: turn.channel, User: turn.user, Via: turn.via}
+		q := Turn{Place: Place{turn.platform, turn.team, turn.channel, ""}, User: turn.user, Via: turn.via}
 		if q.Via == "" {
 			q.Via = "mention"
 		}
@@ -286,7 +286,7 @@ func TestCount(t *testing.T) {
 		{user: "U1", want: 5},
 		{since: time.Now().Add(time.Minute), want: 0},
 	} {
-		got, err := l.Count(t.Context(), test.platform, test.team, test.channel, test.user, test.since)
+		got, err := l.Count(t.Context(), Place{test.platform, test.team, test.channel, ""}, test.user, test.since)
 		if err != nil || got != test.want {
 			t.Errorf("%+v: got %d, %v", test, got, err)
 		}
@@ -305,10 +305,10 @@ func setAccepted(t testing.TB, l *Ledger, id int64, at time.Time) {
 // that was made for it is used, and nothing is sorted.
 func TestQueriesUseTheirIndexes(t *testing.T) {
 	l := newLedger(t)
-	thread, _ := historyQuery("p", "t", "c", "th")
-	channel, _ := historyQuery("p", "t", "c", "")
-	ofUser, _ := countQuery("p", "t", "", "u")
-	inChannel, _ := countQuery("p", "t", "c", "")
+	thread, _ := historyQuery(Place{"p", "t", "c", "th"})
+	channel, _ := historyQuery(Place{"p", "t", "c", ""})
+	ofUser, _ := countQuery(Place{"p", "t", "", ""}, "u")
+	inChannel, _ := countQuery(Place{"p", "t", "c", ""}, "")
 	for query, want := range map[string]string{
 		turnByIDSQL:      "SEARCH turns USING INTEGER PRIMARY KEY (rowid=?)",
 		turnByMessageSQL: "SEARCH turns USING INDEX turns_message (platform=? AND team=? AND channel=? AND message=?)",

@@ -588,7 +588,7 @@ func TestFeedback(t *testing.T) {
 		t.Helper()
 		var got string
 		f.wait(want, func() bool {
-			turns, err := f.ledger.History(t.Context(), "slack", slacktest.Team, slacktest.General, m.ThreadTS, 0, time.Time{}, 1)
+			turns, err := f.ledger.History(t.Context(), ledger.Place{Platform: "slack", Team: slacktest.Team, Channel: slacktest.General, Thread: m.ThreadTS}, 0, time.Time{}, 1)
 			if err != nil || len(turns) != 1 { // it is shown before that is recorded
 				return false
 			}
