@@ -54,8 +54,7 @@ func whoHasIt(err error, state string) error {
 	return fmt.Errorf("%s: %w%s; stop it, or name another folder with BOT_STATE or --state", state, err, who)
 }
 
-// serve listens before anything is read, so that the page can say how far reading has
-// come, and returns when the library and the web have stopped.
+// serve serves until ctx ends.
 func (b *bot) serve(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) error {
 	t, err := openTalk(ctx, cfg, p, log)
 	if err != nil {
@@ -64,7 +63,8 @@ func (b *bot) serve(ctx context.Context, cfg config, p *pipeline, log *slog.Logg
 	return errors.Join(b.serveBoth(ctx, cfg, p, t, log), t.Close())
 }
 
-// serveBoth serves the web and the platforms.
+// serveBoth serves the web and the platforms. It listens before anything is read, so that
+// the page can say how far reading has come, and returns when all have stopped.
 func (b *bot) serveBoth(ctx context.Context, cfg config, p *pipeline, t *talk, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", cfg.HTTP)
 	if err != nil {
