@@ -110,7 +110,7 @@ func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (fresh bool, e
 	if err := d.prepare(ctx, m, &t); err != nil {
 		return false, err
 	}
-	t.ID, fresh, err = d.cfg.Ledger.Accept(ctx, t, m.keys()...)
+	t.ID, fresh, err = d.cfg.Ledger.Accept(ctx, t, prefixed(m.Platform, m.Keys)...)
 	switch {
 	case err != nil:
 		return false, err
@@ -125,13 +125,13 @@ func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (fresh bool, e
 	return fresh, nil
 }
 
-// keys are a message's keys, apart from those of other platforms.
-func (m Message) keys() []string {
-	keys := make([]string, len(m.Keys))
-	for i, k := range m.Keys {
-		keys[i] = m.Platform + ":" + k
+// prefixed are keys apart from those of other platforms.
+func prefixed(platform string, keys []string) []string {
+	out := make([]string, len(keys))
+	for i, k := range keys {
+		out[i] = platform + ":" + k
 	}
-	return keys
+	return out
 }
 
 func (m Message) turn() ledger.Turn {
@@ -241,16 +241,6 @@ func (d *Desk) beside(ctx context.Context, f func(ctx context.Context)) {
 		defer cancel()
 		f(ctx)
 	}()
-}
-
-// Seen remembers keys of something that wants no post, such as a click, and reports
-// whether none of them was known.
-func (d *Desk) Seen(ctx context.Context, platform string, keys ...string) (fresh bool, err error) {
-	fresh, err = d.cfg.Ledger.Seen(ctx, Message{Place: Place{Platform: platform}, Keys: keys}.keys()...)
-	if err == nil && !fresh {
-		d.metrics.duplicates.Inc()
-	}
-	return fresh, err
 }
 
 // Follows reports whether the bot has answered in a thread and may speak there without
@@ -371,13 +361,33 @@ func (d *Desk) record(ctx context.Context, id int64, alter func(*ledger.Turn)) (
 	}
 }
 
+// Feedback is what someone thinks of an answer.
+type Feedback struct {
+	Platform string
+	Turn     int64
+	User     string
+	Good     bool
+	Comment  string
+	Keys     []string // as of a Message
+}
+
 // Feedback stores what someone thinks of an answer, in place of what they thought before.
-func (d *Desk) Feedback(ctx context.Context, turn int64, user string, good bool, comment string) error {
-	err := d.cfg.Ledger.SetFeedback(ctx, ledger.Feedback{Turn: turn, User: user, Good: good, Comment: comment})
-	if err == nil {
-		d.metrics.feedback.WithLabelValues(map[bool]string{true: "good", false: "bad"}[good]).Inc()
+// fresh is false for a delivery that came before.
+func (d *Desk) Feedback(ctx context.Context, f Feedback) (fresh bool, err error) {
+	err = d.cfg.Ledger.SetFeedback(ctx, ledger.Feedback{Turn: f.Turn, User: f.User, Good: f.Good, Comment: f.Comment})
+	if err != nil {
+		return false, err
 	}
-	return err
+	fresh, err = d.cfg.Ledger.Seen(ctx, prefixed(f.Platform, f.Keys)...)
+	switch {
+	case err != nil:
+		return false, err
+	case !fresh:
+		d.metrics.duplicates.Inc()
+	default:
+		d.metrics.feedback.WithLabelValues(map[bool]string{true: "good", false: "bad"}[f.Good]).Inc()
+	}
+	return fresh, nil
 }
 
 // Asked is the message that a turn answers, for a platform that is shown a button of its

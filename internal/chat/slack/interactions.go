@@ -17,7 +17,6 @@ type interaction struct {
 	CallbackID  string `json:"callback_id"`
 	TriggerID   string `json:"trigger_id"`
 	ResponseURL string `json:"response_url"`
-	ActionTS    string `json:"action_ts"`
 	ExtShared   bool   `json:"is_ext_shared_channel"`
 
 	Team    struct{ ID string } `json:"team"`
@@ -35,6 +34,7 @@ type interaction struct {
 	} `json:"container"`
 	Actions []action `json:"actions"`
 	View    struct {
+		ID              string `json:"id"`
 		CallbackID      string `json:"callback_id"`
 		PrivateMetadata string `json:"private_metadata"`
 		State           struct {
@@ -82,7 +82,7 @@ func (s *Slack) click(ctx context.Context, i interaction, a action) error {
 	}
 	switch a.ActionID {
 	case actionFeedback:
-		return s.judged(ctx, i, turn, good)
+		return s.judged(ctx, i, a, chat.Feedback{Turn: turn, Good: good})
 	case actionPerson:
 		return s.callPerson(ctx, i, m, turn)
 	case actionShare:
@@ -92,16 +92,18 @@ func (s *Slack) click(ctx context.Context, i interaction, a action) error {
 }
 
 // judged stores what someone thinks of an answer; who did not like it is asked why.
-func (s *Slack) judged(ctx context.Context, i interaction, turn int64, good bool) error {
-	if err := s.desk.Feedback(ctx, turn, i.User.ID, good, ""); err != nil {
+func (s *Slack) judged(ctx context.Context, i interaction, a action, f chat.Feedback) error {
+	f.Platform, f.User, f.Keys = s.Name(), i.User.ID, keyed("click:"+i.User.ID+":", a.ActionTS)
+	fresh, err := s.desk.Feedback(ctx, f)
+	if err != nil || !fresh {
 		return err
 	}
 	s.aside(ctx, func(ctx context.Context) {
-		if good {
+		if f.Good {
 			s.tell(ctx, i, sayThanks)
 			return
 		}
-		if _, err := s.api.OpenViewContext(ctx, i.TriggerID, feedbackView(turn)); err != nil {
+		if _, err := s.api.OpenViewContext(ctx, i.TriggerID, feedbackView(f.Turn)); err != nil {
 			s.cfg.Log.Warn("the question what was wrong could not be asked", slog.Any("error", safe(err)))
 			s.tell(ctx, i, sayThanks)
 		}
@@ -119,7 +121,10 @@ func (s *Slack) submitted(ctx context.Context, i interaction) error {
 		return err
 	}
 	comment := i.View.State.Values[blockComment][blockComment].Value
-	return s.desk.Feedback(ctx, turn, i.User.ID, false, strings.TrimSpace(comment))
+	_, err = s.desk.Feedback(ctx, chat.Feedback{
+		Platform: s.Name(), Turn: turn, User: i.User.ID, Comment: strings.TrimSpace(comment), Keys: keyed("view:", i.View.ID),
+	})
+	return err
 }
 
 // callPerson calls someone to a thread, once. Where the question was asked in private they
