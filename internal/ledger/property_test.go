@@ -13,7 +13,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-
 // A model does what a ledger does, with slices and loops.
 type model struct {
 	turns    []Turn
