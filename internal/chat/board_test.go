@@ -53,6 +53,8 @@ func (b *board) Audiences(_ context.Context, p Place, outside bool) ([]string, e
 
 func (b *board) Pages(p Post) int { return max(b.pages, 1) }
 
+func (b *board) Slot(Post) time.Duration { return 0 }
+
 // text is what a post shows.
 func (b *board) text(p Post) string {
 	switch {

@@ -74,6 +74,9 @@ type Platform interface {
 	// Pages is how many posts it takes to show an answer, at least 1.
 	Pages(p Post) int
 
+	// Slot takes the next free moment for a post in its place, and says how far away it is.
+	Slot(p Post) time.Duration
+
 	// Send makes a new post and returns its id. Given a draft's id it shows p there instead,
 	// which may be repeated.
 	//

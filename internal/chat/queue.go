@@ -13,6 +13,7 @@ type job struct {
 	lane  Place     // jobs of one lane are worked one after the other
 	ready time.Time // not before this
 	tries int       // in a row without progress
+	slot  bool      // a moment for its next post was taken, and comes with ready
 	since time.Time // when it was first tried; zero: not yet
 	shown bool      // people see that it is being worked on
 }

@@ -187,7 +187,7 @@ func (d *Desk) step(ctx context.Context, p Platform, t ledger.Turn, j *job) erro
 	case ledger.Drafting:
 		return d.findDraft(ctx, p, t)
 	case ledger.Answered:
-		return d.show(ctx, p, t)
+		return d.show(ctx, p, t, j)
 	case ledger.Posting:
 		return d.findPage(ctx, p, t)
 	}
@@ -317,7 +317,7 @@ func (d *Desk) ask(ctx context.Context, p Platform, t ledger.Turn, q Question) (
 // excuse turns an error of answering into a Wait, or when patience is over into an
 // apology in place of an answer. Errors of the placeholder are none of answering.
 func (d *Desk) excuse(t ledger.Turn, err error, since time.Time) (citations.Answer, error) {
-	if retryable(err) || errors.Is(err, ledger.ErrChanged) {
+	if retryable(err) || errors.Is(err, ledger.ErrChanged) || errors.Is(err, context.Canceled) {
 		return citations.Answer{}, err
 	}
 	patience, pause := failPatience, 5*time.Second
@@ -393,7 +393,9 @@ func (d *Desk) history(ctx context.Context, t ledger.Turn, audiences []string) (
 // draft puts up a placeholder, for questions asked where others see it or in a thread. A
 // place that refuses it gets the answer alone, later.
 func (d *Desk) draft(ctx context.Context, p Platform, t ledger.Turn) (ledger.Turn, error) {
-	if t.ReplyURL != "" || t.Draft != "" || t.Revision > 0 || Via(t.Via) == Overheard || Via(t.Via) == FollowUp {
+	post := d.post(t)
+	post.Draft = true
+	if t.ReplyURL != "" || t.Draft != "" || t.Revision > 0 || Via(t.Via) == Overheard || Via(t.Via) == FollowUp || p.Slot(post) > 0 {
 		return t, nil
 	}
 	ctx = context.WithoutCancel(ctx) // stopping the answer must not leave a placeholder that nobody knows of
@@ -403,8 +405,6 @@ func (d *Desk) draft(ctx context.Context, p Platform, t ledger.Turn) (ledger.Tur
 		return t, err
 	}
 	d.reach("drafting sent")
-	post := d.post(t)
-	post.Draft = true
 	id, err := p.Send(ctx, post, "")
 	d.reach("drafting answered")
 	if errors.Is(err, ErrUnknown) {
@@ -437,7 +437,7 @@ func (d *Desk) findDraft(ctx context.Context, p Platform, t ledger.Turn) error {
 
 // show posts the pages of an answer that are not shown yet. After an edit it first brings
 // those that are up to date; doing that twice changes nothing.
-func (d *Desk) show(ctx context.Context, p Platform, t ledger.Turn) error {
+func (d *Desk) show(ctx context.Context, p Platform, t ledger.Turn, j *job) error {
 	post, pages, err := d.reply(p, t)
 	if err != nil {
 		return err
@@ -456,12 +456,30 @@ func (d *Desk) show(ctx context.Context, p Platform, t ledger.Turn) error {
 		}
 		return err
 	}
+	if err := j.takeSlot(p, post, t.Draft); err != nil {
+		return err
+	}
 	t.State = ledger.Posting
 	if t, err = d.cfg.Ledger.Update(ctx, t); err != nil {
 		return err
 	}
 	d.reach("posting sent")
 	return d.send(ctx, p, t, d.page(post, len(t.Posts)))
+}
+
+// takeSlot is a Wait until the moment that the platform has for a post. A placeholder has
+// had its moment.
+func (j *job) takeSlot(p Platform, post Post, draft string) error {
+	if j.slot || draft != "" {
+		j.slot = false
+		return nil
+	}
+	wait := p.Slot(post)
+	if wait <= 0 {
+		return nil
+	}
+	j.slot = true
+	return &Wait{For: wait, Err: errors.New("others post there before")}
 }
 
 // reply is the first page of an answer, and how many there are.

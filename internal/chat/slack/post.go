@@ -78,9 +78,6 @@ func (s *Slack) Send(ctx context.Context, p chat.Post, draft string) (string, er
 		}
 		return ref{channel: at.channel, ts: at.ts}.String(), s.Edit(ctx, p, draft)
 	}
-	if err := s.inTurn(p.Channel); err != nil {
-		return "", err
-	}
 	if p.Draft {
 		return s.begin(ctx, p)
 	}
@@ -159,21 +156,19 @@ func mark(p chat.Post) api.SlackMetadata {
 	return api.SlackMetadata{EventType: metadataType, EventPayload: map[string]any{"key": p.Key}}
 }
 
-// inTurn does not wait for a channel's turn to come: until then it is a [chat.Wait].
-func (s *Slack) inTurn(channel string) error {
-	limiter, ok := s.pace.Get(channel)
+// Slot implements [chat.Platform].
+func (s *Slack) Slot(p chat.Post) time.Duration {
+	if p.ReplyURL != "" {
+		return 0
+	}
+	limiter, ok := s.pace.Get(p.Channel)
 	if !ok {
 		limiter = rate.NewLimiter(rate.Every(postEvery), 1)
-		if before, had, _ := s.pace.PeekOrAdd(channel, limiter); had {
+		if before, had, _ := s.pace.PeekOrAdd(p.Channel, limiter); had {
 			limiter = before
 		}
 	}
-	r := limiter.Reserve()
-	if left := r.Delay(); left > 0 {
-		r.Cancel()
-		return &chat.Wait{For: left, Err: errors.New("one message a second and channel")}
-	}
-	return nil
+	return limiter.Reserve().Delay()
 }
 
 // sendElsewhere brings an answer to its asker when the place refuses it. Who did not ask
