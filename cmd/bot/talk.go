@@ -136,7 +136,7 @@ func (t *talk) ledgerPart(ctx context.Context) web.Part {
 	case t.broken != nil:
 		return web.Part{State: web.StateFailed, Problem: t.broken.Error()}
 	case moved != "":
-		return web.Part{State: web.StateDegraded, Problem: fmt.Sprintf("the ledger was damaged and begun anew; the old one is %s", moved)}
+		return web.Part{State: web.StateDegraded, Problem: fmt.Sprintf("the ledger was damaged and begun anew; the old one is %s in the state folder", filepath.Base(moved))}
 	}
 	return web.Part{State: web.StateOK}
 }

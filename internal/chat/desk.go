@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -62,7 +63,7 @@ const (
 	draftAfter   = 4 * time.Second  // an answer that takes longer gets a placeholder
 	busyPatience = 10 * time.Minute // how long a question waits for the first load of the documents
 	failPatience = time.Minute      // and for a search that fails
-	tryFor       = 15 * time.Minute // how long a post is tried in one go
+	tryFor       = 2 * time.Hour    // how long a post is tried in one go
 	tooOld       = 24 * time.Hour   // an unfinished question older than this is answered no more
 	editWithin   = 5 * time.Minute  // after that a question's edit changes nothing
 	stopWithin   = 10 * time.Second // for turns in hand when the bot is told to stop
@@ -121,8 +122,9 @@ func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (fresh bool, e
 		d.tellOnce(ctx, p, t, notice)
 	default:
 		d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+		err = d.listen(ctx, m)
 	}
-	return fresh, nil
+	return fresh, err
 }
 
 // prefixed are keys apart from those of other platforms.
@@ -142,31 +144,33 @@ func (m Message) turn() ledger.Turn {
 	}
 }
 
-// prepare does what goes with some kinds of message: being named ends a silence, calling a
-// person begins one. What is no question needs no answering.
+// prepare makes a turn of what is no question and needs no answering.
 func (d *Desk) prepare(ctx context.Context, m Message, t *ledger.Turn) error {
-	switch m.Via {
-	case Mention:
-		quiet, err := d.Quiet(ctx, m.Place)
-		if err != nil || !quiet {
-			return err
-		}
-		return d.cfg.Ledger.SetQuiet(ctx, m.Place, false)
-	case Handoff, Share:
-		of, err := d.cfg.Ledger.Turn(ctx, m.Of)
-		if err != nil {
-			return err
-		}
-		t.State, t.Text, t.Answer = ledger.Answered, of.Text, []byte("{}")
-		if m.Via == Share {
-			t.Answer, t.Audiences = of.Answer, of.Audiences
-			return nil
-		}
-		if of.Thread != "" {
-			return d.cfg.Ledger.SetQuiet(ctx, of.Place, true)
-		}
+	if m.Via != Handoff && m.Via != Share {
+		return nil
+	}
+	of, err := d.cfg.Ledger.Turn(ctx, m.Of)
+	if err != nil {
+		return err
+	}
+	t.State, t.Text, t.Answer = ledger.Answered, of.Text, []byte("{}")
+	if m.Via == Share {
+		t.Answer, t.Audiences = of.Answer, of.Audiences
 	}
 	return nil
+}
+
+// listen ends a thread's silence when the bot is named, and begins one when a person is
+// called to it.
+func (d *Desk) listen(ctx context.Context, m Message) error {
+	if m.Thread == "" || m.Via != Mention && m.Via != Handoff {
+		return nil
+	}
+	was, err := d.quiet(ctx, m.Place)
+	if quiet := m.Via == Handoff; err == nil && was != quiet {
+		err = d.cfg.Ledger.SetQuiet(ctx, m.Place, quiet)
+	}
+	return err
 }
 
 // refuse says why a message is not answered, and what its author is told; "" if it is.
@@ -208,7 +212,8 @@ func (d *Desk) thread(ctx context.Context, p Place) (ledger.Thread, error) {
 // tellOnce tells someone why there is no answer, once a window.
 func (d *Desk) tellOnce(ctx context.Context, p Platform, t ledger.Turn, notice string) {
 	who := t.Platform + "/" + t.Team + "/" + t.User
-	if Via(t.Via) == Overheard || !d.firstTold(who, time.Now()) {
+	chatter := Via(t.Via) == FollowUp && !LooksLikeQuestion(t.Text)
+	if Via(t.Via) == Overheard || chatter || !d.firstTold(who, time.Now()) {
 		return
 	}
 	d.beside(ctx, func(ctx context.Context) { p.Tell(ctx, d.post(t), notice) })
@@ -237,10 +242,18 @@ func (d *Desk) beside(ctx context.Context, f func(ctx context.Context)) {
 	}
 	go func() {
 		defer func() { <-d.tells }()
+		defer d.rescue()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 		defer cancel()
 		f(ctx)
 	}()
+}
+
+// rescue keeps a panic of a platform from ending the process. It must be deferred itself.
+func (d *Desk) rescue() {
+	if p := recover(); p != nil {
+		d.cfg.Log.Error("panic on a chat platform", slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+	}
 }
 
 // Follows reports whether the bot has answered in a thread and may speak there without
@@ -250,39 +263,53 @@ func (d *Desk) Follows(ctx context.Context, p Place) (bool, error) {
 	return t.Answered > 0 && !t.Quiet, err
 }
 
-// Quiet reports whether a person was called in a thread, so that the bot keeps quiet.
-func (d *Desk) Quiet(ctx context.Context, p Place) (bool, error) {
+// quiet reports whether a person was called in a thread, so that the bot keeps quiet.
+func (d *Desk) quiet(ctx context.Context, p Place) (bool, error) {
 	t, err := d.thread(ctx, p)
 	return t.Quiet, err
 }
 
 // Edit takes a question's new words. Soon after it was asked it is answered again, in
 // place of the first answer; later the words have no effect. known is false when the
-// message was no question.
+// message was no question, or one that the bot was silent about.
 func (d *Desk) Edit(ctx context.Context, p Place, message, text string) (known bool, err error) {
 	return d.change(ctx, p, message, func(t *ledger.Turn) bool {
-		if t.Text == text || t.State == ledger.Dropped || time.Since(t.Accepted) > editWithin {
+		if t.Text == text || t.Reason != "" || time.Since(t.Accepted) > editWithin {
 			return false
 		}
 		t.Text, t.Answer, t.Verdict = text, nil, ""
 		t.Revision++
-		if t.State != ledger.Posting { // a post that is under way is found out about first
+		if t.State != ledger.Posting && t.State != ledger.Drafting { // what is under way is found out about first
 			t.State = ledger.Received
 		}
 		return true
 	})
 }
 
-// Withdraw takes back a question that was deleted: an answer that is not posted yet never is.
+// Withdraw takes back a question that was deleted: an answer that is not posted yet never
+// is, and one that is half posted does not stay. A whole one does.
 func (d *Desk) Withdraw(ctx context.Context, p Place, message string) error {
 	_, err := d.change(ctx, p, message, func(t *ledger.Turn) bool {
-		if t.Final() || t.State == ledger.Posting {
+		if t.Final() || t.Reason != "" {
 			return false
 		}
-		t.State, t.Reason = ledger.Dropped, "withdrawn"
+		end(t, "withdrawn")
 		return true
 	})
 	return err
+}
+
+// end gives up a turn. What people see of it is taken back first, and before that it is
+// found out what they see.
+func end(t *ledger.Turn, reason string) {
+	t.Reason = reason
+	switch {
+	case t.State == ledger.Drafting || t.State == ledger.Posting:
+	case t.Draft != "" || len(t.Posts) > 0:
+		t.State = ledger.Removing
+	default:
+		t.State = ledger.Dropped
+	}
 }
 
 // change alters the turn that a message asked for, if there is one and alter says so.
@@ -293,7 +320,7 @@ func (d *Desk) change(ctx context.Context, p Place, message string, alter func(*
 			return false, nil
 		}
 		if err != nil || !alter(&t) {
-			return err == nil, err
+			return err == nil && t.State != ledger.Dropped, err
 		}
 		_, err = d.cfg.Ledger.Update(ctx, t)
 		if errors.Is(err, ledger.ErrChanged) {
@@ -328,22 +355,17 @@ func (d *Desk) Stop(ctx context.Context, p Place) error {
 		if t.Place != p {
 			continue
 		}
-		if err := d.drop(ctx, t.ID, "stopped"); err != nil {
+		if _, err := d.record(ctx, t.ID, func(t *ledger.Turn) {
+			if !t.Final() && t.Reason == "" {
+				end(t, "stopped")
+			}
+		}); err != nil {
 			return err
 		}
 		d.stop(t.ID)
+		d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
 	}
 	return nil
-}
-
-// drop makes a turn final unless it is being posted.
-func (d *Desk) drop(ctx context.Context, id int64, reason string) error {
-	_, err := d.record(ctx, id, func(t *ledger.Turn) {
-		if !t.Final() && t.State != ledger.Posting {
-			t.State, t.Reason = ledger.Dropped, reason
-		}
-	})
-	return err
 }
 
 // record alters a turn whatever else happens to it meanwhile.
@@ -374,11 +396,8 @@ type Feedback struct {
 // Feedback stores what someone thinks of an answer, in place of what they thought before.
 // fresh is false for a delivery that came before.
 func (d *Desk) Feedback(ctx context.Context, f Feedback) (fresh bool, err error) {
-	err = d.cfg.Ledger.SetFeedback(ctx, ledger.Feedback{Turn: f.Turn, User: f.User, Good: f.Good, Comment: f.Comment})
-	if err != nil {
-		return false, err
-	}
-	fresh, err = d.cfg.Ledger.Seen(ctx, prefixed(f.Platform, f.Keys)...)
+	opinion := ledger.Feedback{Turn: f.Turn, User: f.User, Good: f.Good, Comment: f.Comment}
+	fresh, err = d.cfg.Ledger.SetFeedback(ctx, opinion, prefixed(f.Platform, f.Keys)...)
 	switch {
 	case err != nil:
 		return false, err

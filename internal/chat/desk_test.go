@@ -49,6 +49,12 @@ func answerWith(verdict citations.Verdict) func(context.Context, Question, func(
 // start begins a life on the ledger at path. alter may change the desk before it runs.
 func start(t *testing.T, path string, b *board, alter func(*Desk)) *run {
 	t.Helper()
+	return startOn(t, path, b, b, alter)
+}
+
+// startOn is start for a platform made of a board.
+func startOn(t *testing.T, path string, p Platform, b *board, alter func(*Desk)) *run {
+	t.Helper()
 	l, err := ledger.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +68,7 @@ func start(t *testing.T, path string, b *board, alter func(*Desk)) *run {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx, b) }()
+	go func() { done <- d.Run(ctx, p) }()
 	r := &run{t: t, desk: d, ledger: l, board: b}
 	r.stop = sync.OnceFunc(func() {
 		cancel()

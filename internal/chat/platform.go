@@ -33,7 +33,7 @@ type Message struct {
 	Place
 	ID       string // the platform's id of the message that asks; "" for a command
 	User     string
-	Name     string // the user's name as people see it; only for Share
+	Name     string // for Share the user's name as people see it, for Handoff whom to call
 	Text     string // without the bot's own mention
 	Via      Via
 	ReplyURL string    // secret; where a private reply goes, "" for a reply in Place
@@ -74,7 +74,8 @@ type Platform interface {
 	// Pages is how many posts it takes to show an answer, at least 1.
 	Pages(p Post) int
 
-	// Slot takes the next free moment for a post in its place, and says how far away it is.
+	// Slot takes the next free moment for a post in its place, and says how far away it is. A
+	// draft that cannot be made at once takes none.
 	Slot(p Post) time.Duration
 
 	// Send makes a new post and returns its id. Given a draft's id it shows p there instead,

@@ -9,13 +9,14 @@ import (
 // A job is a turn that is not final, as the desk keeps it in memory. The ledger is the
 // truth; after a restart the queue is made from it.
 type job struct {
-	turn  int64
-	lane  Place     // jobs of one lane are worked one after the other
-	ready time.Time // not before this
-	tries int       // in a row without progress
-	slot  bool      // a moment for its next post was taken, and comes with ready
-	since time.Time // when it was first tried; zero: not yet
-	shown bool      // people see that it is being worked on
+	turn    int64
+	lane    Place     // jobs of one lane are worked one after the other
+	ready   time.Time // not before this
+	tries   int       // in a row without progress
+	slot    bool      // a moment for its next post was taken, and comes with ready
+	since   time.Time // when it was first tried; zero: not yet
+	shown   bool      // people see that it is being worked on
+	noDraft bool      // it does without a placeholder
 }
 
 // A queue hands out jobs in order of arrival, one at a time for each lane, so that one

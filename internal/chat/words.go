@@ -21,6 +21,7 @@ const (
 	sayBusy         = "I have more questions than I can answer at the moment. Please ask again in a few minutes."
 	sayPersonLimit  = "You are asking faster than I may answer. Please ask again in a minute."
 	sayChannelLimit = "There are more questions in this channel than I may answer at once. Please ask again in a minute."
+	sayNotForAll    = "That answer rests on documents that not everyone here may see, so I did not share it."
 	sayLongThread   = "This thread has become long. Please ask in a new one."
 )
 

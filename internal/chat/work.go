@@ -104,7 +104,7 @@ func (d *Desk) workSafely(ctx context.Context, by map[string]Platform, j *job) {
 		}
 		d.cfg.Log.Error("panic while answering", slog.Int64("turn", j.turn), slog.String("panic", fmt.Sprint(p)),
 			slog.String("stack", string(debug.Stack())))
-		if err := d.drop(ctx, j.turn, "defect"); err != nil {
+		if _, err := d.record(ctx, j.turn, func(t *ledger.Turn) { t.State, t.Reason = ledger.Dropped, "defect" }); err != nil {
 			d.cfg.Log.Error("the ledger cannot be written", slog.Any("error", err))
 		}
 	}()
@@ -132,7 +132,6 @@ func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration
 		var w *Wait
 		switch {
 		case err == nil:
-			j.tries = 0
 		case errors.Is(err, ledger.ErrChanged): // by an edit or a deletion: look again
 		case ctx.Err() != nil: // told to stop: the next run goes on
 			return 0, false
@@ -153,22 +152,14 @@ func pauseAfter(tries int) time.Duration {
 	return most/4 + rand.N(most)
 }
 
-// settle leaves nothing behind of a turn that came to an end without an answer.
+// settle takes back the note that a turn is being worked on when no answer replaces it.
 func (d *Desk) settle(ctx context.Context, p Platform, t ledger.Turn, j *job) {
-	if t.State != ledger.Dropped {
+	if t.State != ledger.Dropped || !j.shown {
 		return
 	}
-	if j.shown {
-		ctx, cancel := context.WithTimeout(ctx, tellWithin)
-		defer cancel()
-		p.Working(ctx, d.post(t), "")
-	}
-	if t.Draft == "" {
-		return
-	}
-	if err := p.Remove(ctx, d.post(t), t.Draft); err != nil {
-		d.cfg.Log.Warn("a placeholder cannot be removed", slog.String("platform", t.Platform), slog.Any("error", err))
-	}
+	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+	defer cancel()
+	p.Working(ctx, d.post(t), "")
 }
 
 // step brings a turn one state further. An error that is not a Wait is tried again later.
@@ -184,8 +175,10 @@ func (d *Desk) step(ctx context.Context, p Platform, t ledger.Turn, j *job) erro
 	switch t.State {
 	case ledger.Received:
 		return d.answer(ctx, p, t, j)
+	case ledger.Removing:
+		return d.remove(ctx, p, t)
 	case ledger.Drafting:
-		return d.findDraft(ctx, p, t)
+		return d.findDraft(ctx, p, t, j)
 	case ledger.Answered:
 		return d.show(ctx, p, t, j)
 	case ledger.Posting:
@@ -211,12 +204,13 @@ func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, j *job) er
 	if err != nil {
 		return err
 	}
-	ctx, cancel := d.runs(ctx, t.ID)
+	running, cancel := d.runs(ctx, t.ID)
 	defer cancel()
 	told := d.working(ctx, p, t, j)
-	t, a, err := d.ask(ctx, p, t, Question{Text: t.Text, History: history, Audiences: audiences})
+	late := func(t ledger.Turn) (ledger.Turn, error) { return d.draft(ctx, p, t, j) }
+	t, a, err := d.ask(running, t, Question{Text: t.Text, History: history, Audiences: audiences}, late)
 	told()
-	if errors.Is(context.Cause(ctx), errStopped) {
+	if errors.Is(context.Cause(running), errStopped) {
 		return ledger.ErrChanged
 	}
 	if err != nil {
@@ -226,9 +220,10 @@ func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, j *job) er
 		return err
 	}
 	t.Audiences, t.State = audiences, ledger.Answered
-	if t.Verdict, t.Reason = judge(t, a); t.Reason != "" {
-		t.State = ledger.Dropped
-		d.metrics.turns.WithLabelValues(t.Platform, t.Reason).Inc()
+	silent := ""
+	if t.Verdict, silent = judge(t, a); silent != "" {
+		end(&t, silent)
+		d.metrics.turns.WithLabelValues(t.Platform, silent).Inc()
 	}
 	if t.Answer, err = json.Marshal(a); err != nil {
 		return err
@@ -262,6 +257,7 @@ func (d *Desk) working(ctx context.Context, p Platform, t ledger.Turn, j *job) (
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer d.rescue()
 		p.Working(ctx, d.post(t), Searching)
 	}()
 	return func() {
@@ -275,8 +271,9 @@ func (d *Desk) working(ctx context.Context, p Platform, t ledger.Turn, j *job) (
 	}
 }
 
-// ask gets an answer; when that takes long, it puts up a placeholder meanwhile.
-func (d *Desk) ask(ctx context.Context, p Platform, t ledger.Turn, q Question) (ledger.Turn, citations.Answer, error) {
+// ask gets an answer; when that takes longer than people like to wait it calls late
+// meanwhile.
+func (d *Desk) ask(ctx context.Context, t ledger.Turn, q Question, late func(ledger.Turn) (ledger.Turn, error)) (ledger.Turn, citations.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	type result struct {
@@ -293,16 +290,16 @@ func (d *Desk) ask(ctx context.Context, p Platform, t ledger.Turn, q Question) (
 		a, err := d.cfg.Answer(ctx, q, nil)
 		done <- result{a, err}
 	}()
-	late := time.NewTimer(draftAfter)
-	defer late.Stop()
+	patience := time.NewTimer(draftAfter)
+	defer patience.Stop()
 	select {
 	case r := <-done:
 		return t, r.answer, r.err
 	case <-ctx.Done(): // Answer may not listen
 		return t, citations.Answer{}, ctx.Err()
-	case <-late.C:
+	case <-patience.C:
 	}
-	t, err := d.draft(ctx, p, t)
+	t, err := late(t)
 	if err != nil {
 		return t, citations.Answer{}, err
 	}
@@ -382,7 +379,7 @@ func (d *Desk) history(ctx context.Context, t ledger.Turn, audiences []string) (
 	var said []Turn
 	for _, before := range turns {
 		a, err := answerOf(before)
-		if err != nil || a.Verdict == "" || slices.ContainsFunc(before.Audiences, func(s string) bool { return !slices.Contains(audiences, s) }) {
+		if err != nil || a.Verdict == "" || !within(before.Audiences, audiences) {
 			continue
 		}
 		said = append(said, Turn{"user", before.Text}, Turn{"assistant", a.Text})
@@ -392,13 +389,12 @@ func (d *Desk) history(ctx context.Context, t ledger.Turn, audiences []string) (
 
 // draft puts up a placeholder, for questions asked where others see it or in a thread. A
 // place that refuses it gets the answer alone, later.
-func (d *Desk) draft(ctx context.Context, p Platform, t ledger.Turn) (ledger.Turn, error) {
+func (d *Desk) draft(ctx context.Context, p Platform, t ledger.Turn, j *job) (ledger.Turn, error) {
 	post := d.post(t)
 	post.Draft = true
-	if t.ReplyURL != "" || t.Draft != "" || t.Revision > 0 || Via(t.Via) == Overheard || Via(t.Via) == FollowUp || p.Slot(post) > 0 {
+	if j.noDraft || t.ReplyURL != "" || t.Draft != "" || t.Revision > 0 || Via(t.Via) == Overheard || Via(t.Via) == FollowUp || p.Slot(post) > 0 {
 		return t, nil
 	}
-	ctx = context.WithoutCancel(ctx) // stopping the answer must not leave a placeholder that nobody knows of
 	t.State = ledger.Drafting
 	t, err := d.cfg.Ledger.Update(ctx, t)
 	if err != nil {
@@ -410,28 +406,57 @@ func (d *Desk) draft(ctx context.Context, p Platform, t ledger.Turn) (ledger.Tur
 	if errors.Is(err, ErrUnknown) {
 		return t, err
 	}
-	got, err := d.record(ctx, t.ID, func(t *ledger.Turn) {
-		t.Draft = id
-		if t.State == ledger.Drafting {
-			t.State = ledger.Received
-		}
-	})
+	got, err := d.record(ctx, t.ID, func(t *ledger.Turn) { drafted(t, id) })
 	if err == nil && (got.State != ledger.Received || got.Revision != t.Revision) {
 		err = ledger.ErrChanged
 	}
 	return got, err
 }
 
-// findDraft finds out whether a placeholder was put up before the process died.
-func (d *Desk) findDraft(ctx context.Context, p Platform, t ledger.Turn) error {
+// drafted is where a turn goes on once it is known whether its placeholder is there.
+func drafted(t *ledger.Turn, id string) {
+	t.Draft = id
+	if t.State == ledger.Drafting {
+		t.State = ledger.Received
+	}
+	if t.Reason != "" {
+		end(t, t.Reason)
+	}
+}
+
+// findDraft finds out whether a placeholder was put up before the process died. Where that
+// cannot be found out, the answer does without one.
+func (d *Desk) findDraft(ctx context.Context, p Platform, t ledger.Turn, j *job) error {
 	post := d.post(t)
 	post.Draft = true
 	id, err := p.Find(ctx, post)
-	if err != nil {
+	if err != nil && (retryable(err) || ctx.Err() != nil) {
 		return err
 	}
-	t.State, t.Draft = ledger.Received, id
+	j.noDraft = id == ""
+	drafted(&t, id)
 	_, err = d.cfg.Ledger.Update(ctx, t)
+	return err
+}
+
+// remove takes back what is shown of a turn that came to nothing. What a platform will not
+// take back stays.
+func (d *Desk) remove(ctx context.Context, p Platform, t ledger.Turn) error {
+	shown := t.Posts
+	if t.Draft != "" {
+		shown = append(shown, t.Draft)
+	}
+	for _, id := range shown {
+		err := p.Remove(ctx, d.post(t), id)
+		if err != nil && (retryable(err) || ctx.Err() != nil) {
+			return err
+		}
+		if err != nil {
+			d.cfg.Log.Warn("a post cannot be taken back", slog.String("platform", t.Platform), slog.Any("error", err))
+		}
+	}
+	t.State, t.Draft, t.Posts = ledger.Dropped, "", nil
+	_, err := d.cfg.Ledger.Update(ctx, t)
 	return err
 }
 
@@ -441,6 +466,11 @@ func (d *Desk) show(ctx context.Context, p Platform, t ledger.Turn, j *job) erro
 	post, pages, err := d.reply(p, t)
 	if err != nil {
 		return err
+	}
+	if Via(t.Via) == Share {
+		if err := d.mayShare(ctx, p, t); err != nil {
+			return err
+		}
 	}
 	if t.Revision > 0 {
 		if err := d.showAgain(ctx, p, t, post, pages); err != nil {
@@ -465,6 +495,26 @@ func (d *Desk) show(ctx context.Context, p Platform, t ledger.Turn, j *job) erro
 	}
 	d.reach("posting sent")
 	return d.send(ctx, p, t, d.page(post, len(t.Posts)))
+}
+
+// mayShare makes sure that a place may still see the documents that a private answer was
+// made from.
+func (d *Desk) mayShare(ctx context.Context, p Platform, t ledger.Turn) error {
+	audiences, err := p.Audiences(ctx, t.Place, t.Outside)
+	if err != nil || within(t.Audiences, audiences) {
+		return err
+	}
+	d.beside(ctx, func(ctx context.Context) { p.Tell(ctx, d.post(t), sayNotForAll) })
+	end(&t, "not for this place")
+	if _, err := d.cfg.Ledger.Update(ctx, t); err != nil {
+		return err
+	}
+	return ledger.ErrChanged
+}
+
+// within reports whether all of some audiences are among others.
+func within(some, others []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(others, s) })
 }
 
 // takeSlot is a Wait until the moment that the platform has for a post. A placeholder has
@@ -532,15 +582,21 @@ func (d *Desk) send(ctx context.Context, p Platform, t ledger.Turn, post Post) e
 	if errors.Is(err, ErrUnknown) && draft == "" {
 		return fmt.Errorf("%w; it is looked for before it is posted again", err) // stays in Posting
 	}
-	if err != nil && !retryable(err) {
+	if err != nil && !retryable(err) && draft == "" {
 		return d.refused(ctx, t, err)
 	}
 	_, recordErr := d.record(ctx, t.ID, func(t *ledger.Turn) {
 		if err == nil {
-			t.Posts, t.Draft = append(t.Posts, id), ""
+			t.Posts = append(t.Posts, id)
 		}
-		t.State = afterPosting(*t)
+		if err == nil || !retryable(err) { // a placeholder that is gone costs no answer
+			t.Draft = ""
+		}
+		posted(t)
 	})
+	if err != nil && !retryable(err) {
+		err = nil
+	}
 	return errors.Join(err, recordErr)
 }
 
@@ -553,13 +609,16 @@ func (d *Desk) refused(ctx context.Context, t ledger.Turn, why error) error {
 	return err
 }
 
-// afterPosting is where a turn goes on once it is known what became of a page. Without an
-// answer it was edited meanwhile.
-func afterPosting(t ledger.Turn) ledger.State {
+// posted is where a turn goes on once it is known what became of a page. Without an
+// answer it was edited meanwhile, with a reason it was taken back.
+func posted(t *ledger.Turn) {
+	t.State = ledger.Answered
 	if t.Answer == nil {
-		return ledger.Received
+		t.State = ledger.Received
 	}
-	return ledger.Answered
+	if t.Reason != "" {
+		end(t, t.Reason)
+	}
 }
 
 // findPage finds out whether a page was posted before the process or the connection died.
@@ -577,7 +636,7 @@ func (d *Desk) findPage(ctx context.Context, p Platform, t ledger.Turn) error {
 			t.Posts = append(t.Posts, id)
 		}
 	}
-	t.State = afterPosting(t)
+	posted(&t)
 	_, err := d.cfg.Ledger.Update(ctx, t)
 	return err
 }

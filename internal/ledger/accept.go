@@ -49,23 +49,6 @@ func (l *Ledger) Accept(ctx context.Context, t Turn, keys ...string) (id int64, 
 	return id, fresh, nil
 }
 
-// Seen remembers keys of something that is no turn. If one of them is known, fresh is
-// false, and the others become that one's aliases as with [Ledger.Accept].
-func (l *Ledger) Seen(ctx context.Context, keys ...string) (fresh bool, err error) {
-	err = l.write(ctx, func(tx *sql.Tx) error {
-		id, known, err := l.turnOf(tx, keys)
-		if err != nil {
-			return err
-		}
-		fresh = !known
-		return l.remember(tx, keys, id, time.Now())
-	})
-	if err != nil {
-		return false, l.failed("remembering what was seen", err)
-	}
-	return fresh, nil
-}
-
 // turnOf finds the oldest turn that any of the keys belongs to.
 func (l *Ledger) turnOf(tx *sql.Tx, keys []string) (id int64, known bool, err error) {
 	for _, key := range keys {

@@ -70,7 +70,6 @@ func TestAcceptDropped(t *testing.T) {
 // comes down to. Want is the number of the step whose turn it belongs to.
 func TestDuplicates(t *testing.T) {
 	type step struct {
-		seen bool // by Seen, not by Accept
 		keys []string
 		want int // 0: no turn; -1: it is new
 	}
@@ -110,32 +109,11 @@ func TestDuplicates(t *testing.T) {
 			{keys: []string{"c"}, want: 1},
 			{keys: []string{"b"}, want: 2},
 		},
-		"seen is no turn": {
-			{seen: true, keys: []string{"a"}, want: -1},
-			{seen: true, keys: []string{"a"}, want: 0},
-			{keys: []string{"a", "b"}, want: 0},
-			{keys: []string{"b"}, want: 0},
-		},
-		"seen and a turn": {
-			{seen: true, keys: []string{"a"}, want: -1},
-			{keys: []string{"b"}, want: -1},
-			{keys: []string{"a", "b", "c"}, want: 2},
-			{keys: []string{"c"}, want: 2},
-			{seen: true, keys: []string{"c", "d"}, want: 2},
-			{keys: []string{"d"}, want: 2},
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(t)
 			ids := make([]int64, len(steps)+1)
 			for i, s := range steps {
-				if s.seen {
-					fresh, err := l.Seen(t.Context(), s.keys...)
-					if err != nil || fresh != (s.want == -1) {
-						t.Fatalf("step %d: fresh %v, error %v", i+1, fresh, err)
-					}
-					continue
-				}
 				id, fresh, err := l.Accept(t.Context(), question("C", "", ""), s.keys...)
 				if err != nil || fresh != (s.want == -1) {
 					t.Fatalf("step %d: fresh %v, error %v", i+1, fresh, err)
@@ -200,9 +178,7 @@ func TestPrune(t *testing.T) {
 	for i := range keys {
 		keys[i] = fmt.Sprint("seen ", i)
 	}
-	if _, err := l.Seen(t.Context(), keys...); err != nil {
-		t.Fatal(err)
-	}
+	accept(t, l, question("C1", "", "2"), keys...)
 	now := time.Now()
 	for _, test := range []struct {
 		after time.Duration

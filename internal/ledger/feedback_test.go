@@ -25,7 +25,7 @@ func TestFeedback(t *testing.T) {
 		{false, "", Feedback{id, "U1", false, "wrong year"}},
 		{true, "right after all", Feedback{id, "U1", true, "right after all"}},
 	} {
-		if err := l.SetFeedback(t.Context(), Feedback{id, "U1", step.good, step.comment}); err != nil {
+		if _, err := l.SetFeedback(t.Context(), Feedback{id, "U1", step.good, step.comment}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := l.Feedback(t.Context(), id)
@@ -34,7 +34,7 @@ func TestFeedback(t *testing.T) {
 		}
 	}
 	for _, f := range []Feedback{{id, "U3", false, "c"}, {id, "U2", true, "b"}, {other, "U1", false, ""}} {
-		if err := l.SetFeedback(t.Context(), f); err != nil {
+		if _, err := l.SetFeedback(t.Context(), f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestGaps(t *testing.T) {
 		}
 		q = update(t, l, q)
 		for i := range turn.bad + turn.good {
-			if err := l.SetFeedback(t.Context(), Feedback{q.ID, string(rune('a' + i)), i >= turn.bad, ""}); err != nil {
+			if _, err := l.SetFeedback(t.Context(), Feedback{q.ID, string(rune('a' + i)), i >= turn.bad, ""}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -92,5 +92,24 @@ func TestGaps(t *testing.T) {
 	}
 	if all, err := l.Gaps(t.Context(), time.Time{}); err != nil || len(all) != len(want)+2 {
 		t.Errorf("since ever there are %d, %v", len(all), err)
+	}
+}
+
+func TestFeedbackThatComesAgain(t *testing.T) {
+	l := newLedger(t)
+	turn := accept(t, l, question("C1", "1", "1"))
+	for i, click := range []struct {
+		good  bool
+		key   string
+		fresh bool
+	}{{true, "click 1", true}, {false, "click 2", true}, {true, "click 1", false}} {
+		fresh, err := l.SetFeedback(t.Context(), Feedback{turn.ID, "U1", click.good, ""}, click.key)
+		if fresh != click.fresh || err != nil {
+			t.Errorf("click %d: fresh %v, error %v", i+1, fresh, err)
+		}
+	}
+	all, err := l.Feedback(t.Context(), turn.ID)
+	if len(all) != 1 || all[0].Good || err != nil {
+		t.Errorf("%+v, %v: the newest click was not good", all, err)
 	}
 }

@@ -31,6 +31,7 @@ const (
 	Drafting State = "drafting" // a placeholder is being posted; still to be answered
 	Answered State = "answered" // Answer is there; nothing shown, or only a placeholder
 	Posting  State = "posting"  // page len(Posts) is being posted
+	Removing State = "removing" // what is shown is being taken back; Reason says why
 	Posted   State = "posted"   // final: all of it is shown
 	Dropped  State = "dropped"  // final: Reason says why nothing more is shown
 )
@@ -60,7 +61,7 @@ type Turn struct {
 	Audiences []string // as whom it was answered
 
 	State    State
-	Reason   string // of Dropped
+	Reason   string // why nothing is to be shown any more; "" while it is
 	Revision int    // counts edits of the question
 	Answer   []byte // nil until Answered
 	Verdict  string

@@ -39,7 +39,7 @@ func TestWriterIsDurable(t *testing.T) {
 func TestReopenKeepsEverything(t *testing.T) {
 	l := newLedger(t)
 	turn := post(t, l, accept(t, l, question("C1", "1", "1"), "a", "b"), "answer")
-	if err := l.SetFeedback(t.Context(), Feedback{turn.ID, "U1", true, "thanks"}); err != nil {
+	if _, err := l.SetFeedback(t.Context(), Feedback{turn.ID, "U1", true, "thanks"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.SetQuiet(t.Context(), Place{"slack", "T1", "C1", "1"}, true); err != nil {
@@ -438,10 +438,9 @@ func TestReadOnlyDoesNotWrite(t *testing.T) {
 	}
 	for what, f := range map[string]func() error{
 		"Accept":      func() error { _, _, err := l.Accept(t.Context(), Turn{}); return err },
-		"Seen":        func() error { _, err := l.Seen(t.Context(), "k"); return err },
 		"Update":      func() error { _, err := l.Update(t.Context(), Turn{}); return err },
 		"SetQuiet":    func() error { return l.SetQuiet(t.Context(), Place{"", "", "", ""}, true) },
-		"SetFeedback": func() error { return l.SetFeedback(t.Context(), Feedback{}) },
+		"SetFeedback": func() error { _, err := l.SetFeedback(t.Context(), Feedback{}); return err },
 		"Prune":       func() error { return l.Prune(t.Context(), time.Now()) },
 		"Healthy":     func() error { return l.Healthy(t.Context()) },
 	} {

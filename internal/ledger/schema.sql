@@ -19,7 +19,7 @@ CREATE TABLE turns (
     user      TEXT NOT NULL,
     name      TEXT NOT NULL,
     via       TEXT NOT NULL,
-    state     TEXT NOT NULL CHECK (state IN ('received', 'drafting', 'answered', 'posting', 'posted', 'dropped')),
+    state     TEXT NOT NULL CHECK (state IN ('received', 'drafting', 'answered', 'posting', 'removing', 'posted', 'dropped')),
     reason    TEXT NOT NULL,
     verdict   TEXT NOT NULL,
     revision  INTEGER NOT NULL,

@@ -124,7 +124,7 @@ func historyQuery(p Place) (query string, args []any) {
 // Count counts the turns that were accepted since a time: of a user in any channel, in a
 // channel of any user, and so on: "" stands for any. It leaves out the turns that
 // were refused (ReasonLimited, ReasonBusy) and those that are no questions (Via "person"
-// and "share").
+// and "share"), and of a channel those that nobody else there sees (Via "command").
 func (l *Ledger) Count(ctx context.Context, p Place, user string, since time.Time) (n int, err error) {
 	query, args := countQuery(p, user)
 	err = l.readers.QueryRowContext(ctx, query, append(args, since.UnixMilli())...).Scan(&n)
@@ -142,6 +142,9 @@ func countQuery(p Place, user string) (query string, args []any) {
 		if m.value != "" {
 			query, args = query+" AND "+m.column+" = ?", append(args, m.value)
 		}
+	}
+	if p.Channel != "" && user == "" {
+		query += " AND via <> 'command'"
 	}
 	return query + " AND accepted >= ?", args
 }

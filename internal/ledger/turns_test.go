@@ -20,7 +20,7 @@ func TestTurnNotFound(t *testing.T) {
 		"Turn":        func() error { _, err := l.Turn(t.Context(), 1); return err },
 		"ByMessage":   func() error { _, err := l.ByMessage(t.Context(), Place{"slack", "T1", "C1", ""}, "1"); return err },
 		"Update":      func() error { _, err := l.Update(t.Context(), Turn{ID: 1, State: Posted}); return err },
-		"SetFeedback": func() error { return l.SetFeedback(t.Context(), Feedback{Turn: 1, User: "U1"}) },
+		"SetFeedback": func() error { _, err := l.SetFeedback(t.Context(), Feedback{Turn: 1, User: "U1"}); return err },
 	} {
 		if err := f(); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), l.path) {
 			t.Errorf("%s: error %v", what, err)

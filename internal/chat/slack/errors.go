@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -93,16 +94,19 @@ func (s *Slack) sending(method string, err error) error {
 	var dial *net.OpError
 	switch err = safe(err); {
 	case err == nil:
+		s.state.fine(method)
 		return nil
 	case errors.As(err, &limited):
-		return s.hold(method, limited.RetryAfter)
+		s.metrics.limited.WithLabelValues(bare(method)).Inc()
+		return s.hold(method, limited.RetryAfter, err)
 	case errors.As(err, &dial) && dial.Op == "dial": // the request never left
-		return &chat.Wait{For: 2 * time.Second, Err: err}
+		return &chat.Wait{Err: err}
 	case isCode(err, tokenCodes):
 		s.failed(method, "SLACK_BOT_TOKEN", err)
-		return &chat.Wait{For: 30 * time.Second, Err: err}
+		return s.hold(method, refusedFor, err)
 	case isCode(err, []string{"ratelimited", "rate_limited"}):
-		return s.hold(method, 0)
+		s.metrics.limited.WithLabelValues(bare(method)).Inc()
+		return s.hold(method, 0, err)
 	case isCode(err, brokenCodes) || errors.As(err, &status) && status.Code >= http.StatusInternalServerError:
 		return fmt.Errorf("%s: %w: %w", method, chat.ErrUnknown, err)
 	case code(err) != "" || errors.As(err, &status):
@@ -111,14 +115,28 @@ func (s *Slack) sending(method string, err error) error {
 	return fmt.Errorf("%s: %w: %w", method, chat.ErrUnknown, err) // the connection broke, or what came back was no answer
 }
 
+// refusedFor is how long a method is not called after Slack refused the token for it.
+const refusedFor = 30 * time.Second
+
+// maxHolds bounds what is remembered of channels.
+const maxHolds = 1000
+
 // hold keeps a method from being called before Slack allows it.
-func (s *Slack) hold(method string, after time.Duration) error {
+func (s *Slack) hold(method string, after time.Duration, why error) error {
 	after = max(after, time.Second)
-	s.metrics.limited.WithLabelValues(method).Inc()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.holds) > maxHolds {
+		maps.DeleteFunc(s.holds, func(_ string, until time.Time) bool { return time.Now().After(until) })
+	}
 	s.holds[method] = time.Now().Add(after)
-	return &chat.Wait{For: after, Err: errors.New(method + " is rate limited")}
+	return &chat.Wait{For: after, Err: why}
+}
+
+// bare is a method without the channel that it was held for.
+func bare(method string) string {
+	method, _, _ = strings.Cut(method, " ")
+	return method
 }
 
 // held is a Wait while Slack does not want a method called.
@@ -129,7 +147,7 @@ func (s *Slack) held(method string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if left := time.Until(s.holds[method]); left > 0 {
-		return &chat.Wait{For: left, Err: errors.New(method + " is rate limited")}
+		return &chat.Wait{For: left, Err: errors.New(method + " has to wait")}
 	}
 	return nil
 }

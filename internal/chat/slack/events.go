@@ -81,6 +81,14 @@ func (s *Slack) event(ctx context.Context, e envelope) error {
 		s.state.revoke("the app was removed from the workspace: install it again and start the bot anew")
 		s.cfg.Log.Error("the Slack app was removed from its workspace")
 	case "tokens_revoked":
+		var r struct {
+			Tokens struct {
+				Bot []string `json:"bot"`
+			} `json:"tokens"`
+		}
+		if !s.decode(kind.Type, e.Event, &r) || len(r.Tokens.Bot) == 0 { // people's tokens are none of ours
+			return nil
+		}
 		s.state.revoke("SLACK_BOT_TOKEN was revoked: install the app again and start the bot with the new token")
 		s.cfg.Log.Error("the Slack app's token was revoked")
 	}
@@ -90,6 +98,9 @@ func (s *Slack) event(ctx context.Context, e envelope) error {
 // message deals with something that was said, changed or deleted.
 func (s *Slack) message(ctx context.Context, e envelope, m event) error {
 	place := chat.Place{Platform: s.Name(), Team: e.TeamID, Channel: m.Channel}
+	if e.ExtShared {
+		s.rooms.Add(m.Channel, room{shared: true, until: time.Now().Add(roomFor)})
+	}
 	switch {
 	case m.SubType == "message_changed" && m.Message != nil && m.Message.SubType == "tombstone":
 		return s.desk.Withdraw(ctx, place, m.Message.TS)
@@ -108,12 +119,12 @@ func (s *Slack) changed(ctx context.Context, e envelope, m event, place chat.Pla
 	if now == nil || now.Edited == nil || s.notAPerson(now.User, now.BotID) || m.Previous != nil && m.Previous.Text == now.Text {
 		return nil
 	}
-	known, err := s.desk.Edit(ctx, place, now.TS, s.plain(now.Text))
-	if err != nil || known || !s.namesUs(now.Text) || time.Since(when(now.TS)) > editWithin {
+	if !s.namesUs(now.Text) {
+		_, err := s.desk.Edit(ctx, place, now.TS, s.plain(now.Text))
 		return err
 	}
-	// Named only now: that makes it a question.
 	m.SubType, m.User, m.Text, m.TS, m.ThreadTS = now.SubType, now.User, now.Text, now.TS, now.ThreadTS
+	m.Edited = now.Edited
 	return s.spoken(ctx, e, m)
 }
 
@@ -126,29 +137,41 @@ func (s *Slack) spoken(ctx context.Context, e envelope, m event) error {
 	if err != nil {
 		return err
 	}
-	if via != "" && m.Edited != nil { // a mention is told again with its new words
-		known, err := s.desk.Edit(ctx, s.placeOf(e, m), m.TS, s.plain(m.Text))
-		if err != nil || known {
-			return err
-		}
-	}
 	if via == "" {
 		s.cfg.Log.Debug("a message is not for the bot", slog.String("reason", why))
 		return nil
 	}
-	keys := []string{"message:" + e.TeamID + ":" + m.Channel + ":" + m.TS}
+	id := e.TeamID + ":" + m.Channel + ":" + m.TS
+	if m.Edited != nil {
+		return s.reworded(ctx, e, m, id)
+	}
+	keys := []string{"message:" + id}
 	if e.EventID != "" {
 		keys = append(keys, "event:"+e.EventID)
 	}
 	if m.ClientMsgID != "" {
 		keys = append(keys, "client:"+m.ClientMsgID)
 	}
-	_, err = s.desk.Accept(ctx, s, chat.Message{
+	return s.accept(ctx, e, m, via, keys)
+}
+
+func (s *Slack) accept(ctx context.Context, e envelope, m event, via chat.Via, keys []string) error {
+	_, err := s.desk.Accept(ctx, s, chat.Message{
 		Place: s.placeOf(e, m),
 		ID:    m.TS, User: m.User, Text: s.plain(m.Text), Via: via,
 		Outside: e.ExtShared, Sent: when(m.TS), Keys: keys,
 	})
 	return err
+}
+
+// reworded takes the new words of a message that names the bot. One that did not before
+// becomes a question now, once, unless it is old.
+func (s *Slack) reworded(ctx context.Context, e envelope, m event, id string) error {
+	known, err := s.desk.Edit(ctx, s.placeOf(e, m), m.TS, s.plain(m.Text))
+	if err != nil || known || time.Since(when(m.TS)) > editWithin {
+		return err
+	}
+	return s.accept(ctx, e, m, chat.Mention, []string{"named:" + id})
 }
 
 func (s *Slack) placeOf(e envelope, m event) chat.Place {
@@ -169,11 +192,7 @@ func (s *Slack) via(ctx context.Context, team string, m event) (via chat.Via, wh
 	case s.namesUs(m.Text) || m.Type == "app_mention":
 		return chat.Mention, "", nil
 	case direct(m.Channel, m.ChannelType):
-		quiet, err := s.desk.Quiet(ctx, place)
-		if quiet {
-			return "", "a person was called", err
-		}
-		return chat.Direct, "", err
+		return chat.Direct, "", nil
 	case m.ThreadTS != "" && m.ThreadTS != m.TS:
 		follows, err := s.desk.Follows(ctx, place)
 		if !follows || namesSomeone.MatchString(m.Text) {

@@ -53,7 +53,9 @@ func (s *Slack) webhook(contentType string, take func(ctx context.Context, body 
 		}
 		if err := s.verify(r.Header, body); err != nil {
 			s.metrics.rejected.Inc()
-			s.cfg.Log.Warn("a request to Slack's address was rejected: is SLACK_SIGNING_SECRET the app's?", slog.Any("error", err))
+			s.knocks.Do(func() {
+				s.cfg.Log.Warn("a request to Slack's address was rejected: is SLACK_SIGNING_SECRET the app's?", slog.Any("error", err))
+			})
 			http.Error(w, "not signed by Slack", http.StatusUnauthorized)
 			return
 		}

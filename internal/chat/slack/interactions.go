@@ -139,7 +139,7 @@ func (s *Slack) callPerson(ctx context.Context, i interaction, asked chat.Messag
 		return nil
 	}
 	fresh, err := s.desk.Accept(ctx, s, chat.Message{
-		Place: place, User: i.User.ID, Name: name(i), Via: chat.Handoff, Of: turn, Keys: []string{key},
+		Place: place, User: i.User.ID, Name: s.person(asked.Channel).ID, Via: chat.Handoff, Of: turn, Keys: []string{key},
 	})
 	if err != nil {
 		return err
@@ -165,13 +165,19 @@ func (s *Slack) share(ctx context.Context, i interaction, asked chat.Message, tu
 	}
 	place := asked.Place
 	place.Thread = ""
-	fresh, err := s.desk.Accept(ctx, s, chat.Message{
-		Place: place, User: i.User.ID, Name: cmp.Or(asked.Name, name(i)), Via: chat.Share, Of: turn,
-		Keys: []string{"share:" + strconv.FormatInt(turn, 10)},
-	})
-	if err == nil && !fresh {
-		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, saySharedAlready) })
+	id := "share of " + strconv.FormatInt(turn, 10)
+	shared, err := s.desk.Answers(ctx, place, id)
+	if err != nil {
+		return err
 	}
+	if shared {
+		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, saySharedAlready) })
+		return nil
+	}
+	_, err = s.desk.Accept(ctx, s, chat.Message{
+		Place: place, ID: id, User: i.User.ID, Name: cmp.Or(asked.Name, name(i)), Via: chat.Share, Of: turn,
+		Keys: keyed("share:", i.TriggerID),
+	})
 	return err
 }
 
@@ -199,8 +205,9 @@ func (s *Slack) pointed(ctx context.Context, i interaction) error {
 		return nil
 	}
 	_, err = s.desk.Accept(ctx, s, chat.Message{
-		Place: place, ID: i.Message.TS, User: i.User.ID, Text: text, Via: chat.Shortcut, Outside: i.ExtShared || s.state.isForeign(i.User.TeamID),
-		Keys: []string{"shortcut:" + place.Team + ":" + place.Channel + ":" + i.Message.TS},
+		Place: place, ID: i.Message.TS, User: i.User.ID, Text: text, Via: chat.Shortcut,
+		Outside: i.ExtShared || s.state.isForeign(i.User.TeamID) || direct(place.Channel, ""), // whoever reads that conversation
+		Keys:    keyed("shortcut:", i.TriggerID),
 	})
 	return err
 }

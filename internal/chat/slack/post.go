@@ -49,7 +49,7 @@ func (s *Slack) messages(p chat.Post) []message {
 	case p.Draft:
 		return []message{draftMessage()}
 	case p.Via == chat.Handoff:
-		return []message{handoffMessage(p, s.person(p.Channel).ID, p.Thread != "")}
+		return []message{handoffMessage(p, p.Name, p.Thread != "")}
 	case p.Via == chat.Share:
 		return shareMessage(p, false)
 	}
@@ -67,7 +67,6 @@ func (s *Slack) canCall(p chat.Post) bool {
 func (s *Slack) Send(ctx context.Context, p chat.Post, draft string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
-	defer s.replaced(p)
 	if p.ReplyURL != "" {
 		return s.sendPrivately(ctx, p)
 	}
@@ -88,6 +87,9 @@ func (s *Slack) Send(ctx context.Context, p chat.Post, draft string) (string, er
 	at, err := s.create(ctx, p, p.Channel, p.Thread, m)
 	if err != nil && isCode(err, placeCodes) {
 		return s.sendElsewhere(ctx, p, m, err)
+	}
+	if err == nil {
+		s.replaced(p)
 	}
 	return at.String(), err
 }
@@ -128,16 +130,16 @@ func details(err error) error {
 }
 
 func (s *Slack) postMessage(ctx context.Context, p chat.Post, channel, thread string, m message) (ref, error) {
-	const method = "chat.postMessage"
-	if err := s.held(method); err != nil {
+	method := "chat.postMessage"
+	if err := s.held(method + " in " + channel); err != nil {
 		return ref{}, err
 	}
 	options := append(m.options(), api.MsgOptionMetadata(mark(p)))
 	if thread != "" {
 		options = append(options, api.MsgOptionTS(thread))
 	}
-	channel, ts, err := s.api.PostMessageContext(ctx, channel, options...)
-	return ref{channel: channel, ts: ts}, s.sending(method, err)
+	at, ts, err := s.api.PostMessageContext(ctx, channel, options...)
+	return ref{channel: at, ts: ts}, s.sending(method+" in "+channel, err)
 }
 
 // options are a message's own. Text and blocks are escaped already; nothing is unfurled.
@@ -168,25 +170,44 @@ func (s *Slack) Slot(p chat.Post) time.Duration {
 			limiter = before
 		}
 	}
-	return limiter.Reserve().Delay()
+	r := limiter.Reserve()
+	wait := r.Delay()
+	if p.Draft && wait > 0 {
+		r.Cancel()
+	}
+	return wait
 }
 
-// sendElsewhere brings an answer to its asker when the place refuses it. Who did not ask
-// gets nothing.
+// goesElsewhere reports whether an answer may go to its asker alone: who did not ask gets
+// nothing, and a direct message that refuses us leads nowhere else.
+func goesElsewhere(p chat.Post) bool {
+	return p.Via == chat.Mention || p.Via == chat.Shortcut || p.Via == chat.Command
+}
+
+// sendElsewhere brings an answer to its asker when the place refuses it. What was to be
+// shown to others is not; who wanted that is told.
 func (s *Slack) sendElsewhere(ctx context.Context, p chat.Post, m message, why error) (string, error) {
-	if p.Via == chat.Overheard || p.Via == chat.FollowUp || p.Via == chat.Handoff || direct(p.Channel, "") {
+	if !goesElsewhere(p) && p.Via != chat.Handoff && p.Via != chat.Share {
 		return "", why
 	}
-	s.cfg.Log.Warn("an answer goes to its asker alone: the channel refuses it", slog.Any("error", why))
 	channel, err := s.directly(ctx, p.User)
 	if err != nil {
 		return "", err
 	}
+	if !goesElsewhere(p) {
+		text := map[chat.Via]string{chat.Handoff: sayNobodyCalled, chat.Share: sayNotShared}[p.Via]
+		s.create(ctx, p, channel, "", message{text: text}) // the turn is over, told or not
+		return "", why
+	}
+	s.cfg.Log.Warn("an answer goes to its asker alone: the channel refuses it", slog.Any("error", why))
 	m.text = sayElsewhere + "\n" + m.text
 	if len(m.blocks) > 0 {
 		m.blocks = append([]api.Block{note(sayElsewhere)}, m.blocks...)
 	}
 	at, err := s.create(ctx, p, channel, "", m)
+	if err == nil {
+		s.Working(ctx, p, "") // nothing in the channel takes the note back
+	}
 	return at.String(), err
 }
 
@@ -203,19 +224,9 @@ func (s *Slack) directly(ctx context.Context, user string) (channel string, err 
 	}
 	c, _, _, err := s.api.OpenConversationContext(ctx, &api.OpenConversationParameters{Users: []string{user}})
 	if err != nil {
-		return "", s.certainly(method, err)
+		return "", s.sending(method, err)
 	}
 	return c.ID, nil
-}
-
-// certainly is the error of a call that posts nothing: whatever became of it, it may be
-// made again.
-func (s *Slack) certainly(method string, err error) error {
-	err = s.sending(method, err)
-	if errors.Is(err, chat.ErrUnknown) {
-		return &chat.Wait{For: 2 * time.Second, Err: err}
-	}
-	return err
 }
 
 // begin puts up a placeholder: a stream where Slack offers one here, else a message.
@@ -230,7 +241,9 @@ func (s *Slack) begin(ctx context.Context, p chat.Post) (string, error) {
 		)
 		err = s.sending(method, err)
 		if err == nil {
-			return ref{true, channel, ts}.String(), nil
+			at := ref{true, channel, ts}
+			s.streams.Store(at, struct{}{})
+			return at.String(), nil
 		}
 		if errors.Is(err, chat.ErrUnknown) {
 			return "", err
@@ -283,7 +296,17 @@ func (s *Slack) ended(ctx context.Context, id string) (ref, error) {
 	if err = s.sending(method, err); err != nil && code(err) == "" {
 		return at, err
 	}
+	s.streams.Delete(at)
 	return at, nil
+}
+
+// endStreams leaves no message open that nobody writes to any more. The answer replaces it
+// when the bot runs again.
+func (s *Slack) endStreams(ctx context.Context) {
+	s.streams.Range(func(at, _ any) bool {
+		s.ended(ctx, at.(ref).String())
+		return ctx.Err() == nil
+	})
 }
 
 // Remove implements [chat.Platform].
@@ -310,7 +333,7 @@ func (s *Slack) Find(ctx context.Context, p chat.Post) (string, error) {
 	switch {
 	case code(err) == "missing_scope": // to look again will not help
 		return "", fmt.Errorf("%w; the bot cannot see whether its answer was posted", errors.New(explain("conversations.replies", "SLACK_BOT_TOKEN", err)))
-	case err == nil || !isCode(err, placeCodes):
+	case id != "" || err != nil && !isCode(err, placeCodes) || !goesElsewhere(p):
 		return id, err
 	}
 	channel, err := s.directly(ctx, p.User)
@@ -358,14 +381,14 @@ func (s *Slack) said(ctx context.Context, channel, thread, oldest, cursor string
 			ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: pageOfThread, IncludeAllMetadata: true,
 		})
 		if err != nil {
-			return nil, "", s.certainly(method, err)
+			return nil, "", s.sending(method, err)
 		}
 		return page.Messages, page.ResponseMetaData.NextCursor, nil
 	}
 	messages, _, next, err := s.api.GetConversationRepliesContext(ctx, &api.GetConversationRepliesParameters{
 		ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: pageOfThread, IncludeAllMetadata: true,
 	})
-	return messages, next, s.certainly(method, err)
+	return messages, next, s.sending(method, err)
 }
 
 // isPost recognises a post by its mark. A stream cannot carry one until it is ended: ours

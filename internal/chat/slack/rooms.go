@@ -16,8 +16,9 @@ type room struct {
 	until  time.Time
 }
 
-// roomFor is how long that is believed.
-const roomFor = 10 * time.Minute
+// roomFor is how long that is believed: a channel may become shared at any time, and events
+// say so only when something is said there.
+const roomFor = time.Minute
 
 var public = []string{"public"}
 
@@ -72,7 +73,7 @@ func (s *Slack) isShared(ctx context.Context, channel string) (bool, error) {
 		s.rooms.Add(channel, room{shared: true, until: time.Now().Add(roomFor)})
 		return true, nil
 	case err != nil:
-		return true, s.certainly(method, err)
+		return true, s.sending(method, err)
 	}
 	shared := c.IsExtShared || c.IsPendingExtShared
 	s.rooms.Add(channel, room{shared, time.Now().Add(roomFor)})

@@ -35,7 +35,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,13 +62,14 @@ type Slack struct {
 	pace       *lru.Cache[string, *rate.Limiter] // by channel
 	homes      *lru.Cache[string, [32]byte]      // what each user's app home shows
 	publishing singleflight.Group                // of homes, by user
+	streams    sync.Map                          // refs of streams that were begun and not ended
 	shown      sync.Map                          // places with a status, to take back at the end
 
 	mu    sync.Mutex
-	holds map[string]time.Time // by method: not before, because Slack said so
+	holds map[string]time.Time // by method, or method and channel: not before, because Slack said so
 
-	beside chan struct{} // bounds what goes on beside events
-	wait   sync.WaitGroup
+	beside chan struct{}  // bounds what goes on beside events
+	knocks rate.Sometimes // strangers at the webhooks do not fill the log
 
 	silentFor time.Duration // as the constant, but for tests
 }
@@ -78,7 +81,7 @@ const (
 	homesKept   = 1000
 	maxBeside   = 32
 	callWithin  = 15 * time.Second // one call of the Web API
-	besideUntil = 10 * time.Second
+	besideUntil = 5 * time.Second
 )
 
 var _ chat.Platform = (*Slack)(nil)
@@ -92,7 +95,7 @@ func New(cfg Config, desk *chat.Desk) (*Slack, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Client == nil {
-		cfg.Client = &http.Client{Timeout: callWithin}
+		cfg.Client = &http.Client{Timeout: callWithin, CheckRedirect: noRedirect}
 	}
 	s := &Slack{
 		cfg:    cfg,
@@ -101,6 +104,7 @@ func New(cfg Config, desk *chat.Desk) (*Slack, error) {
 		api:    cfg.client(),
 		holds:  map[string]time.Time{},
 		beside: make(chan struct{}, maxBeside),
+		knocks: rate.Sometimes{First: 3, Interval: time.Minute},
 
 		silentFor: silentFor,
 	}
@@ -129,6 +133,9 @@ func (c Config) check() error {
 	return nil
 }
 
+// noRedirect keeps what is meant for Slack from going elsewhere.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // client has no retries of its own: one that repeats a post would post it twice.
 func (c Config) client() *api.Client {
 	options := []api.Option{api.OptionHTTPClient(cmp.Or(c.Client, &http.Client{Timeout: callWithin})), api.OptionAppLevelToken(c.AppToken)}
@@ -144,8 +151,8 @@ func (s *Slack) Name() string { return "slack" }
 // Run connects and stays connected until ctx ends. It returns no error: what is wrong with
 // Slack is told by Ready, and the rest of the program goes on.
 func (s *Slack) Run(ctx context.Context) error {
-	defer s.wait.Wait()
-	defer s.takeBackStatuses()
+	defer s.awaitAsides()
+	defer s.takeBack()
 	if !s.signIn(ctx) {
 		return nil
 	}
@@ -167,7 +174,7 @@ func (s *Slack) signIn(ctx context.Context) bool {
 		if err == nil {
 			s.state.signedIn(who.TeamID, who.UserID, who.BotID)
 			if missing := missingScopes(who.Header.Get("X-Oauth-Scopes")); len(missing) > 0 {
-				s.state.lack("SLACK_BOT_TOKEN lacks the scopes " + strings.Join(missing, ", ") +
+				s.state.down(problemScopes, "SLACK_BOT_TOKEN lacks the scopes "+strings.Join(missing, ", ")+
 					": add them under OAuth & Permissions and install the app again")
 				s.cfg.Log.Error("Slack app lacks scopes", slog.Any("scopes", missing))
 			}
@@ -186,7 +193,7 @@ func (s *Slack) signIn(ctx context.Context) bool {
 // kind of failure.
 func (s *Slack) failed(method, token string, err error) {
 	text := explain(method, token, err)
-	if s.state.down(text) {
+	if s.state.down(bare(method), text) {
 		s.cfg.Log.Error("no connection to Slack", slog.String("problem", text))
 	}
 }
@@ -202,13 +209,23 @@ func (s *Slack) aside(ctx context.Context, f func(ctx context.Context)) {
 	default:
 		return
 	}
-	s.wait.Go(func() {
+	go func() {
 		defer func() { <-s.beside }()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideUntil)
 		defer cancel()
 		defer s.rescue("aside")
 		f(ctx)
-	})
+	}()
+}
+
+// awaitAsides waits for those that run; none takes longer than besideUntil.
+func (s *Slack) awaitAsides() {
+	for range maxBeside {
+		s.beside <- struct{}{}
+	}
+	for range maxBeside {
+		<-s.beside
+	}
 }
 
 // rescue keeps a panic from ending the process. It must be deferred itself.
@@ -218,22 +235,28 @@ func (s *Slack) rescue(where string) {
 	}
 }
 
-// A state is what is known about the connection. Its zero value is ready to use.
+// A state is what is known about the connection.
 type state struct {
-	mu      sync.Mutex
-	team    string
-	user    string
-	bot     string
-	sockets int    // that Slack has said hello on
-	problem string // "" while all is well
-	lacking string // which scopes; the rest works
-	revoked bool   // the app was uninstalled, or its token revoked
+	mu       sync.Mutex
+	team     string
+	user     string
+	bot      string
+	sockets  int               // that Slack has said hello on
+	problems map[string]string // by method, or what else is concerned; gone when it works again
+	revoked  string            // why nothing works until someone does something; "" if it does
 }
+
+// The problems that are none of a method.
+const (
+	problemScopes = "scopes"
+	problemSocket = "socket"
+)
 
 func (s *state) signedIn(team, user, bot string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.team, s.user, s.bot, s.problem, s.revoked = team, user, bot, "", false
+	s.team, s.user, s.bot, s.revoked = team, user, bot, ""
+	delete(s.problems, "auth.test")
 }
 
 // self is the bot's own user; "" before it is known.
@@ -250,12 +273,6 @@ func (s *state) isSelf(id string) bool {
 	return id != "" && (id == s.user || id == s.bot)
 }
 
-func (s *state) lack(scopes string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lacking = scopes
-}
-
 // isForeign reports whether a workspace is certainly another than ours.
 func (s *state) isForeign(team string) bool {
 	s.mu.Lock()
@@ -263,19 +280,23 @@ func (s *state) isForeign(team string) bool {
 	return s.team != "" && team != "" && team != s.team
 }
 
-func (s *state) trouble(problem string) {
+// down notes a problem and reports whether it is another than before.
+func (s *state) down(what, problem string) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.problem = problem
+	news = s.problems[what] != problem
+	if s.problems == nil {
+		s.problems = map[string]string{}
+	}
+	s.problems[what] = problem
+	return news
 }
 
-// down notes a problem and reports whether it is another than before.
-func (s *state) down(problem string) (news bool) {
+// fine notes that something works.
+func (s *state) fine(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	news = s.problem != problem
-	s.problem = problem
-	return news
+	delete(s.problems, bare(what))
 }
 
 // socket counts connections that are up, by +1 and -1.
@@ -283,29 +304,33 @@ func (s *state) socket(change int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sockets += change
-	if change > 0 && !s.revoked {
-		s.problem = ""
+	if change > 0 {
+		delete(s.problems, problemSocket)
+		delete(s.problems, "apps.connections.open")
 	}
 }
 
 func (s *state) revoke(problem string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.revoked, s.problem = true, problem
+	s.revoked = problem
 }
 
 func (s *state) isRevoked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.revoked
+	return s.revoked != ""
 }
 
 func (s *state) ready(overHTTP bool) (connected bool, problem string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	connected = s.user != "" && !s.revoked && (overHTTP || s.sockets > 0)
-	if !connected {
-		return false, cmp.Or(s.problem, "connecting")
+	if s.revoked != "" {
+		return false, s.revoked
 	}
-	return true, cmp.Or(s.problem, s.lacking)
+	problem = strings.Join(slices.Sorted(maps.Values(s.problems)), "; ")
+	if s.user == "" || !overHTTP && s.sockets == 0 {
+		return false, cmp.Or(problem, "connecting")
+	}
+	return true, problem
 }

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "16")                  // the tests wait for Slack's pace more than they compute
+	flag.Set("test.parallel", "5")                   // the tests wait for Slack's pace more than they compute
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // bleve starts workers when it is imported
 }
 
@@ -499,6 +499,7 @@ func TestIgnores(t *testing.T) {
 		}
 	}
 	f.reply(f.Send(f.DM(slacktest.Bob, "still there?")), "30 days")
+	f.idle()
 	for name, act := range acts {
 		want := 0
 		if act.Thread == asked.TS {
@@ -998,6 +999,7 @@ func TestSafe(t *testing.T) {
 func TestLimitIsToldOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.Events = []string{"app_mention", "message.im"}
 	f.begin()
 	for i := range 25 {
 		f.Send(f.Mention(slacktest.Alice, slacktest.Private, fmt.Sprintf("how long, number %d?", i)))
