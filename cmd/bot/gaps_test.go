@@ -129,7 +129,7 @@ func asked(t *testing.T, l *ledger.Ledger, channel, text, verdict string, bad ..
 		t.Fatal(err)
 	}
 	for _, user := range bad {
-		if err := l.SetFeedback(ctx, ledger.Feedback{Turn: id, User: user}); err != nil {
+		if _, err := l.SetFeedback(ctx, ledger.Feedback{Turn: id, User: user}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -79,6 +79,7 @@ func (t *talk) run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	defer t.slack.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return t.slack.Run(ctx) })
 	group.Go(func() error { return t.desk.Run(ctx, t.slack) })

@@ -82,6 +82,7 @@ const (
 	maxBeside   = 32
 	callWithin  = 15 * time.Second // one call of the Web API
 	besideUntil = 5 * time.Second
+	closeWithin = 3 * time.Second
 )
 
 var _ chat.Platform = (*Slack)(nil)
@@ -152,7 +153,6 @@ func (s *Slack) Name() string { return "slack" }
 // Slack is told by Ready, and the rest of the program goes on.
 func (s *Slack) Run(ctx context.Context) error {
 	defer s.awaitAsides()
-	defer s.takeBack()
 	if !s.signIn(ctx) {
 		return nil
 	}
@@ -162,6 +162,15 @@ func (s *Slack) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// Close leaves nobody waiting for a bot that has stopped: it takes back what says that the
+// bot is at work. It is for after Run and the desk have ended.
+func (s *Slack) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	s.endStreams(ctx)
+	s.takeBackStatuses(ctx)
 }
 
 // signIn learns who the bot is. It tries until it knows or ctx ends.

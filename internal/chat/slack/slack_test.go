@@ -153,6 +153,7 @@ func (f *fixture) run(cfg Config) {
 	f.stop = sync.OnceFunc(func() {
 		cancel()
 		lives.Wait()
+		f.slack.Close()
 		if f.web != nil {
 			f.web.Close()
 		}
@@ -450,11 +451,13 @@ func (f *fixture) restart() {
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var lives sync.WaitGroup
-	lives.Go(func() { f.slack.Run(ctx) })
-	lives.Go(func() { f.desk.Run(ctx, f.slack) })
+	s := f.slack
+	lives.Go(func() { s.Run(ctx) })
+	lives.Go(func() { f.desk.Run(ctx, s) })
 	f.t.Cleanup(func() {
 		cancel()
 		lives.Wait()
+		s.Close()
 		l.Close()
 		cfg.Client.CloseIdleConnections()
 		f.wantNoSecrets()

@@ -3,7 +3,6 @@ package slack
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"citebot/internal/chat"
 
@@ -51,11 +50,7 @@ func (s *Slack) setStatus(ctx context.Context, p chat.Place, status string) {
 // replaced forgets the status that a post takes back.
 func (s *Slack) replaced(p chat.Post) { s.shown.Delete(p.Place) }
 
-// takeBack leaves nobody waiting for a bot that has stopped.
-func (s *Slack) takeBack() {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	s.endStreams(ctx)
+func (s *Slack) takeBackStatuses(ctx context.Context) {
 	s.shown.Range(func(place, _ any) bool {
 		s.setStatus(ctx, place.(chat.Place), "")
 		return ctx.Err() == nil

@@ -129,8 +129,7 @@ func (st *stream) add(chunk map[string]any) {
 func (st *stream) shown() []map[string]any {
 	var all []map[string]any
 	for _, task := range st.tasks {
-		title := map[string]any{"type": "plain_text", "text": text(task["title"])}
-		all = append(all, map[string]any{"type": "task_card", "title": title, "status": task["status"]})
+		all = append(all, map[string]any{"type": "task_card", "title": task["title"], "status": task["status"]})
 	}
 	if st.text != "" {
 		all = append(all, map[string]any{"type": "markdown", "text": st.text})
