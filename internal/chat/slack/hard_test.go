@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -456,5 +457,145 @@ func TestLostPlaceholderWithoutScope(t *testing.T) {
 	left, _ := f.ledger.Unfinished(f.ctx)
 	if len(left) > 0 {
 		t.Errorf("looked %d times, goes on for a quarter of an hour and then drops the answer", n)
+	}
+}
+
+// The two events of one mention have the message in common, whatever else they lack.
+func TestTwinsByTheirMessageAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	act := f.Mention(slacktest.Alice, slacktest.General, "how long?")
+	for _, e := range act.Events {
+		delete(e.Inner(), "client_msg_id")
+	}
+	f.Send(act)
+	f.reply(act, "30 days")
+	f.idle()
+	f.posts(act, 1)
+}
+
+// What cannot be written down is not acknowledged: Slack has to send it again.
+func TestNothingIsAcknowledgedUnwritten(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.ledger.Close()
+	act := f.Send(f.Mention(slacktest.Alice, slacktest.General, "how long?"))
+	f.wait("the failure", func() bool { return strings.Contains(f.log.String(), "could not be kept") })
+	if n := len(f.Unacked()); n != len(act.Envelopes) {
+		t.Errorf("%d of %d envelopes are left", n, len(act.Envelopes))
+	}
+	f.stop()
+	f.begin()
+	f.Redeliver()
+	f.reply(act, "30 days")
+	f.posts(act, 1)
+}
+
+// Who did not ask may not show the answer to others.
+func TestOnlyTheAskerShares(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.Send(f.Command(slacktest.Alice, slacktest.General, "/ask", "how long?"))
+	m, err := f.AwaitEphemeral(f.ctx, slacktest.Alice, says("30 days"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	act := f.Click(slacktest.Alice, m, actionShare)
+	act.Events[0].Payload["user"] = map[string]any{"id": slacktest.Bob, "name": "bob", "team_id": slacktest.Team}
+	if err := f.AwaitAcks(f.ctx, f.Send(act).Envelopes...); err != nil {
+		t.Fatal(err)
+	}
+	f.idle()
+	if n := len(f.Posts(slacktest.General, "")); n > 0 {
+		t.Error("someone else shared a private answer")
+	}
+}
+
+// Each sign of readers from outside is enough by itself.
+func TestSignsOfOutsiders(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	told := f.Mention(slacktest.Alice, slacktest.Private, "how told?")
+	for _, e := range told.Events {
+		e.Payload["is_ext_shared_channel"] = true
+	}
+	foreign := f.Command(slacktest.Alice, slacktest.Private, "/ask", "how foreign?")
+	foreign.Events[0].Payload["team_id"] = slacktest.Other
+	f.Send(foreign)
+	if _, err := f.AwaitEphemeral(f.ctx, slacktest.Alice, says(`As public to "how foreign?"`)); err != nil {
+		t.Fatal(err)
+	}
+	f.reply(f.Send(told), `As public to "how told?"`)
+}
+
+// Changes of a message that no person made of its words are no new question.
+func TestChangesThatAreNoEdits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Events = []string{"message.channels", "message.im", "app_mention"}
+	f.begin()
+	act := f.Send(f.Mention(slacktest.Alice, slacktest.General, "how long?"))
+	f.reply(act, `"how long?"`)
+	f.idle()
+	for _, change := range []map[string]any{
+		{"text": "<@" + slacktest.BotUser + "> how wide?", "user": slacktest.Alice, "ts": act.TS},
+		{"text": "<@" + slacktest.BotUser + "> how wide?", "user": slacktest.Alice, "ts": act.TS, "bot_id": "B0OTHERBOT", "edited": map[string]any{"user": slacktest.Alice}},
+		{"text": "<@" + slacktest.BotUser + "> how wide?", "user": slacktest.BotUser, "ts": act.TS, "edited": map[string]any{"user": slacktest.BotUser}},
+	} {
+		changed := f.Inner(map[string]any{
+			"type": "message", "subtype": "message_changed", "channel": act.Channel, "channel_type": "channel", "message": change,
+		})
+		if err := f.AwaitAcks(f.ctx, f.Send(changed).Envelopes...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.idle()
+	if m := f.Posts(act.Channel, act.Thread)[0]; len(m.History) > 0 {
+		t.Errorf("answered again: %s", m.Plain())
+	}
+}
+
+func TestMayRespond(t *testing.T) {
+	s := &Slack{}
+	for address, want := range map[string]bool{
+		"https://hooks.slack.com/commands/T1/2/x":     true,
+		"https://hooks.slack-gov.com/commands/T1/2/x": true,
+		"http://hooks.slack.com/commands/T1/2/x":      false,
+		"https://hooks.slack.com.evil.example/x":      false,
+		"https://evil.example/hooks.slack.com":        false,
+		"https://hooks.slack.com@evil.example/x":      false,
+		"https://evilslack.com/x":                     false,
+		"https://127.0.0.1/x":                         false,
+		"file:///etc/passwd":                          false,
+		"":                                            false,
+	} {
+		if got := s.mayRespond(address); got != want {
+			t.Errorf("mayRespond(%q) = %v", address, got)
+		}
+	}
+}
+
+// A message with parts that nobody knows does not hide our own from us.
+func TestThreadsAreReadPastWhatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"ok":true,"messages":[
+			{"user":"U1","ts":"1.1","blocks":"none","attachments":7,"metadata":{"event_type":"other","event_payload":{}}},
+			{"user":"U9","ts":"1.2","blocks":[{"type":7}],"metadata":{"event_type":"citebot_post","event_payload":{"key":"k1"}}}]}`)
+	}))
+	defer web.Close()
+	s, err := New(Config{
+		BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: web.URL + "/", Home: func() Home { return Home{} }, Client: web.Client(),
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := s.Find(t.Context(), chat.Post{Place: chat.Place{Channel: "C1", Thread: "1.0"}, Key: "k1"})
+	if id != "C1/1.2" || err != nil {
+		t.Errorf("found %q, %v", id, err)
 	}
 }

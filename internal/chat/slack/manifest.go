@@ -102,6 +102,7 @@ var calls = []struct {
 	{"PostEphemeralContext", "chat.postEphemeral", []string{"chat:write"}},
 	{"StartStreamContext", "chat.startStream", []string{"chat:write"}},
 	{"StopStreamContext", "chat.stopStream", []string{"chat:write"}},
+	// The next two are called by name, see call.go.
 	{"GetConversationRepliesContext", "conversations.replies", []string{"channels:history", "groups:history", "im:history", "mpim:history"}},
 	{"GetConversationHistoryContext", "conversations.history", []string{"channels:history", "groups:history", "im:history", "mpim:history"}},
 	{"GetConversationInfoContext", "conversations.info", []string{"channels:read", "groups:read"}},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -357,7 +359,7 @@ func (s *Slack) findIn(ctx context.Context, p chat.Post, channel, thread string)
 		}
 		for _, m := range messages {
 			if s.isPost(m, p) {
-				return ref{!isMarked(m), channel, m.Timestamp}.String(), nil
+				return ref{!isMarked(m), channel, m.TS}.String(), nil
 			}
 		}
 		if next == "" {
@@ -367,34 +369,43 @@ func (s *Slack) findIn(ctx context.Context, p chat.Post, channel, thread string)
 	}
 }
 
+// A spoken is what is needed of a message in a thread. The client library decodes blocks,
+// too, and gives up a whole page for one that it does not know.
+type spoken struct {
+	User     string             `json:"user"`
+	BotID    string             `json:"bot_id"`
+	Text     string             `json:"text"`
+	TS       string             `json:"ts"`
+	Metadata *api.SlackMetadata `json:"metadata"`
+}
+
 // said reads a page of a thread, or of a channel outside its threads.
-func (s *Slack) said(ctx context.Context, channel, thread, oldest, cursor string) ([]api.Message, string, error) {
-	method := "conversations.replies"
-	if thread == "" {
-		method = "conversations.history"
+// https://docs.slack.dev/reference/methods/conversations.replies
+func (s *Slack) said(ctx context.Context, channel, thread, oldest, cursor string) ([]spoken, string, error) {
+	method, values := "conversations.history", url.Values{
+		"channel": {channel}, "oldest": {oldest}, "cursor": {cursor}, "limit": {strconv.Itoa(pageOfThread)}, "include_all_metadata": {"1"},
+	}
+	if thread != "" {
+		method = "conversations.replies"
+		values.Set("ts", thread)
 	}
 	if err := s.held(method); err != nil {
 		return nil, "", err
 	}
-	if thread == "" {
-		page, err := s.api.GetConversationHistoryContext(ctx, &api.GetConversationHistoryParameters{
-			ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: pageOfThread, IncludeAllMetadata: true,
-		})
-		if err != nil {
-			return nil, "", s.sending(method, err)
-		}
-		return page.Messages, page.ResponseMetaData.NextCursor, nil
+	var page struct {
+		Messages []spoken `json:"messages"`
+		Metadata struct {
+			NextCursor string `json:"next_cursor"`
+		} `json:"response_metadata"`
 	}
-	messages, _, next, err := s.api.GetConversationRepliesContext(ctx, &api.GetConversationRepliesParameters{
-		ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: pageOfThread, IncludeAllMetadata: true,
-	})
-	return messages, next, s.sending(method, err)
+	err := s.sending(method, s.call(ctx, method, values, &page))
+	return page.Messages, page.Metadata.NextCursor, err
 }
 
 // isPost recognises a post by its mark. A stream cannot carry one until it is ended: ours
 // without a mark, in a thread where turns are worked one after the other, is the one whose
 // beginning was cut off. And should a mark be lost on the way, the words are enough.
-func (s *Slack) isPost(m api.Message, p chat.Post) bool {
+func (s *Slack) isPost(m spoken, p chat.Post) bool {
 	switch {
 	case isMarked(m):
 		return m.Metadata.EventPayload["key"] == p.Key
@@ -407,4 +418,4 @@ func (s *Slack) isPost(m api.Message, p chat.Post) bool {
 	return err == nil && m.Text == page.text
 }
 
-func isMarked(m api.Message) bool { return m.Metadata.EventType == metadataType }
+func isMarked(m spoken) bool { return m.Metadata != nil && m.Metadata.EventType == metadataType }
