@@ -68,6 +68,15 @@ func safe(err error) error {
 	return err
 }
 
+// isFatal reports whether an error means that the bot can do nothing before a person has
+// done something: its token is refused, or it may not post.
+func isFatal(method string, err error) bool {
+	if code(err) == "missing_scope" {
+		return slices.Contains([]string{"auth.test", "apps.connections.open", "chat.postMessage"}, method)
+	}
+	return isCode(err, tokenCodes)
+}
+
 // explain says what is wrong with a call and what to do about it, without the token's value.
 func explain(method, token string, err error) string {
 	var refused api.SlackErrorResponse

@@ -404,7 +404,11 @@ func TestInvalidTokenWithManyWaiting(t *testing.T) {
 	for i := range 15 {
 		f.Send(f.Mention(slacktest.Alice, slacktest.General, fmt.Sprintf("how long %d?", i)))
 	}
-	time.Sleep(4 * time.Second)
+	f.wait("the problem", func() bool { connected, _ := f.slack.Ready(); return !connected })
+	if _, problem := f.slack.Ready(); !strings.Contains(problem, "SLACK_BOT_TOKEN") {
+		t.Errorf("problem: %q", problem)
+	}
+	time.Sleep(3 * time.Second)
 	if n := f.Calls("chat.postMessage"); n > 2 {
 		t.Errorf("%d calls with a token that is refused, in four seconds", n)
 	}

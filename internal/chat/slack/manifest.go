@@ -34,6 +34,9 @@ var scopes = []scope{
 		"in private channels only public documents answer"},
 }
 
+// scopeToPost is the scope without which the bot is mute.
+const scopeToPost = "chat:write"
+
 // agentScope comes with features.agent_view, unasked: https://docs.slack.dev/ai/agent-sessions
 const agentScope = "assistant:write"
 

@@ -35,7 +35,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -184,7 +183,7 @@ func (s *Slack) signIn(ctx context.Context) bool {
 			s.state.signedIn(who.TeamID, who.UserID, who.BotID)
 			if missing := missingScopes(who.Header.Get("X-Oauth-Scopes")); len(missing) > 0 {
 				s.state.down(problemScopes, "SLACK_BOT_TOKEN lacks the scopes "+strings.Join(missing, ", ")+
-					": add them under OAuth & Permissions and install the app again")
+					": add them under OAuth & Permissions and install the app again", slices.Contains(missing, scopeToPost))
 				s.cfg.Log.Error("Slack app lacks scopes", slog.Any("scopes", missing))
 			}
 			s.cfg.Log.Info("signed in to Slack", slog.String("team", who.TeamID), slog.String("user", who.UserID))
@@ -202,7 +201,7 @@ func (s *Slack) signIn(ctx context.Context) bool {
 // kind of failure.
 func (s *Slack) failed(method, token string, err error) {
 	text := explain(method, token, err)
-	if s.state.down(bare(method), text) {
+	if s.state.down(bare(method), text, isFatal(bare(method), err)) {
 		s.cfg.Log.Error("no connection to Slack", slog.String("problem", text))
 	}
 }
@@ -250,9 +249,15 @@ type state struct {
 	team     string
 	user     string
 	bot      string
-	sockets  int               // that Slack has said hello on
-	problems map[string]string // by method, or what else is concerned; gone when it works again
-	revoked  string            // why nothing works until someone does something; "" if it does
+	sockets  int                // that Slack has said hello on
+	problems map[string]problem // by method, or what else is concerned; gone when it works again
+	revoked  string             // why nothing works until someone does something; "" if it does
+}
+
+// A problem is what does not work, and whether the bot can do nothing without it.
+type problem struct {
+	text  string
+	fatal bool
 }
 
 // The problems that are none of a method.
@@ -290,14 +295,14 @@ func (s *state) isForeign(team string) bool {
 }
 
 // down notes a problem and reports whether it is another than before.
-func (s *state) down(what, problem string) (news bool) {
+func (s *state) down(what, text string, fatal bool) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	news = s.problems[what] != problem
+	news = s.problems[what].text != text
 	if s.problems == nil {
-		s.problems = map[string]string{}
+		s.problems = map[string]problem{}
 	}
-	s.problems[what] = problem
+	s.problems[what] = problem{text, fatal}
 	return news
 }
 
@@ -319,10 +324,10 @@ func (s *state) socket(change int) {
 	}
 }
 
-func (s *state) revoke(problem string) {
+func (s *state) revoke(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.revoked = problem
+	s.revoked = why
 }
 
 func (s *state) isRevoked() bool {
@@ -337,9 +342,16 @@ func (s *state) ready(overHTTP bool) (connected bool, problem string) {
 	if s.revoked != "" {
 		return false, s.revoked
 	}
-	problem = strings.Join(slices.Sorted(maps.Values(s.problems)), "; ")
-	if s.user == "" || !overHTTP && s.sockets == 0 {
-		return false, cmp.Or(problem, "connecting")
+	connected = s.user != "" && (overHTTP || s.sockets > 0)
+	var texts []string
+	for _, p := range s.problems {
+		texts = append(texts, p.text)
+		connected = connected && !p.fatal
 	}
-	return true, problem
+	slices.Sort(texts)
+	problem = strings.Join(texts, "; ")
+	if !connected {
+		problem = cmp.Or(problem, "connecting")
+	}
+	return connected, problem
 }

@@ -202,7 +202,7 @@ func (k *socket) greet() {
 // told off right after it began just ends, so that they do not pile up.
 func (k *socket) disconnect(reason string) {
 	if reason == "link_disabled" {
-		k.slack.state.down(problemSocket, "Socket Mode was turned off: turn it on under Socket Mode of the app")
+		k.slack.state.down(problemSocket, "Socket Mode was turned off: turn it on under Socket Mode of the app", false)
 	}
 	linger := lingerFor
 	if time.Since(k.began) < goodAfter {
