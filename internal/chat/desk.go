@@ -430,9 +430,6 @@ func (d *Desk) Answers(ctx context.Context, p Place, message string) (bool, erro
 	return err == nil && t.State != ledger.Dropped, err
 }
 
-// Prune forgets what is only of use for a time.
-func (d *Desk) Prune(ctx context.Context) error { return d.cfg.Ledger.Prune(ctx, time.Now()) }
-
 // laneOf is the thread, or where there is none the person: private replies in one channel
 // need not wait for each other.
 func laneOf(t ledger.Turn) Place {

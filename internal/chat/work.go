@@ -86,7 +86,7 @@ func (d *Desk) dispatch(ctx context.Context, jobs chan<- *job) {
 		case <-ready.C:
 		case <-d.queue.bell:
 		case <-prune.C:
-			if err := d.Prune(ctx); err != nil {
+			if err := d.cfg.Ledger.Prune(ctx, time.Now()); err != nil {
 				d.cfg.Log.Error("the ledger cannot be pruned", slog.Any("error", err))
 			}
 		}
