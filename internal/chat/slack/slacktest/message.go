@@ -119,6 +119,8 @@ func plainBlock(b map[string]any) string {
 		return plainRich(b)
 	case "markdown":
 		return text(b["text"])
+	case "task_card":
+		return text(b["title"])
 	case "table":
 		return plainTable(b)
 	case "context":
