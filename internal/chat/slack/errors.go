@@ -112,7 +112,7 @@ func (s *Slack) sending(method string, err error) error {
 		return &chat.Wait{Err: err}
 	case isCode(err, tokenCodes):
 		s.failed(method, "SLACK_BOT_TOKEN", err)
-		return s.hold(method, refusedFor, err)
+		return s.hold(bare(method), refusedFor, err)
 	case isCode(err, []string{"ratelimited", "rate_limited"}):
 		s.metrics.limited.WithLabelValues(bare(method)).Inc()
 		return s.hold(method, 0, err)
@@ -155,7 +155,7 @@ func (s *Slack) held(method string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if left := time.Until(s.holds[method]); left > 0 {
+	if left := max(time.Until(s.holds[method]), time.Until(s.holds[bare(method)])); left > 0 {
 		return &chat.Wait{For: left, Err: errors.New(method + " has to wait")}
 	}
 	return nil

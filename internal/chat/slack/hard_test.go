@@ -402,7 +402,7 @@ func TestInvalidTokenWithManyWaiting(t *testing.T) {
 	f.begin()
 	f.Fail("chat.postMessage", -1, slacktest.Fault{Error: "invalid_auth"})
 	for i := range 15 {
-		f.Send(f.Mention(slacktest.Alice, slacktest.General, fmt.Sprintf("how long %d?", i)))
+		f.Send(f.Mention(slacktest.Alice, []string{slacktest.General, slacktest.Private}[i%2], fmt.Sprintf("how long %d?", i)))
 	}
 	f.wait("the problem", func() bool { connected, _ := f.slack.Ready(); return !connected })
 	if _, problem := f.slack.Ready(); !strings.Contains(problem, "SLACK_BOT_TOKEN") {

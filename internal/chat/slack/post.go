@@ -77,7 +77,10 @@ func (s *Slack) Send(ctx context.Context, p chat.Post, draft string) (string, er
 		if err != nil {
 			return "", err
 		}
-		return ref{channel: at.channel, ts: at.ts}.String(), s.Edit(ctx, p, draft)
+		if err = s.Edit(ctx, p, draft); err == nil {
+			s.replaced(p)
+		}
+		return ref{channel: at.channel, ts: at.ts}.String(), err
 	}
 	if p.Draft {
 		return s.begin(ctx, p)
