@@ -166,3 +166,9 @@ func (b *board) visible() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+func (b *board) isDead() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dead
+}

@@ -216,7 +216,8 @@ func (d *Desk) tellOnce(ctx context.Context, p Platform, t ledger.Turn, notice s
 	if Via(t.Via) == Overheard || chatter || !d.firstTold(who, time.Now()) {
 		return
 	}
-	d.beside(ctx, func(ctx context.Context) { p.Tell(ctx, d.post(t), notice) })
+	post := d.post(t)
+	d.beside(ctx, func(ctx context.Context) { p.Tell(ctx, post, notice) })
 }
 
 func (d *Desk) firstTold(who string, now time.Time) bool {

@@ -200,7 +200,10 @@ func TestDeskSurvivesKillAtEveryStep(t *testing.T) {
 							alter(d)
 							killAt(d, b, point)
 						})
-						r.accept(Message{ID: "1", Text: "how long?", Place: Place{Thread: "T"}})
+						m := Message{ID: "1", Text: "how long?", Place: at("C", "T"), Via: Mention, User: "ann"}
+						if _, err := r.desk.Accept(t.Context(), b, m); err != nil && !b.isDead() { // killed before it returns
+							t.Fatal(err)
+						}
 						settle()
 						r.stop()
 						if !b.dead {

@@ -504,7 +504,8 @@ func (d *Desk) mayShare(ctx context.Context, p Platform, t ledger.Turn) error {
 	if err != nil || within(t.Audiences, audiences) {
 		return err
 	}
-	d.beside(ctx, func(ctx context.Context) { p.Tell(ctx, d.post(t), sayNotForAll) })
+	post := d.post(t)
+	d.beside(ctx, func(ctx context.Context) { p.Tell(ctx, post, sayNotForAll) })
 	end(&t, "not for this place")
 	if _, err := d.cfg.Ledger.Update(ctx, t); err != nil {
 		return err
