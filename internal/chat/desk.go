@@ -23,6 +23,8 @@ import (
 //
 //	Accept ─► ledger: received ─► answer ─► answered ─► posting ─► Send ─► posted
 //
+// What comes to nothing is dropped; what people see of it is taken back first.
+//
 // A message is in the ledger when Accept returns, so the platform may acknowledge it. All
 // else happens in Run, which may be killed anywhere: what it finds unfinished in the ledger
 // it goes on with. A turn that was being posted is looked for before it is posted again.

@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"citebot/internal/chat"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -59,5 +57,3 @@ type Document struct {
 	Updated string // YYYY-MM-DD or ""
 	URL     string // "" where it cannot be opened
 }
-
-var _ chat.Place // the package's other files speak of places

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorilla/websocket"
 	api "github.com/slack-go/slack"
 )
 
@@ -200,18 +199,13 @@ type greeting struct {
 
 // greeted opens a socket and waits for the first frame.
 func greeted(ctx context.Context, address string) (greeting, error) {
-	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: examineWithin}
-	conn, response, err := dialer.DialContext(ctx, address, nil)
-	if response != nil && response.Body != nil {
-		defer response.Body.Close()
-	}
+	conn, err := openSocket(ctx, address)
 	if err != nil {
 		return greeting{}, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	conn.SetReadLimit(1 << 20)
 	_, data, err := conn.ReadMessage()
 	if ctx.Err() != nil {
 		return greeting{}, ctx.Err()

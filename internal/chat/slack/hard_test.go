@@ -14,14 +14,6 @@ import (
 	"citebot/internal/citations"
 )
 
-func (f *fixture) idle() {
-	f.t.Helper()
-	f.wait("the desk to be idle", func() bool {
-		left, err := f.ledger.Unfinished(f.t.Context())
-		return err == nil && len(left) == 0
-	})
-}
-
 func says(words string) func(slacktest.Message) bool {
 	return func(m slacktest.Message) bool { return strings.Contains(m.Plain(), words) }
 }
@@ -421,6 +413,7 @@ func TestStaleClick(t *testing.T) {
 	f := newFixture(t)
 	f.begin()
 	m := f.reply(f.Send(f.Mention(slacktest.Alice, slacktest.General, "how long?")), "30 days")
+	f.idle() // it is shown before that is recorded
 	up := f.Send(f.ThumbsUp(slacktest.Bob, m))
 	if err := f.AwaitAcks(f.ctx, up.Envelopes...); err != nil {
 		t.Fatal(err)

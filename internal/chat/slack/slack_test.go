@@ -206,15 +206,21 @@ func (f *fixture) reply(act *slacktest.Act, words ...string) slacktest.Message {
 	return m
 }
 
+// idle waits until the desk has nothing left to do.
+func (f *fixture) idle() {
+	f.t.Helper()
+	f.wait("the desk to be idle", func() bool {
+		left, err := f.ledger.Unfinished(f.t.Context())
+		return err == nil && len(left) == 0
+	})
+}
+
 // silent checks that nothing was posted to a thread by the time that a later question
 // elsewhere is answered, which comes after it in every queue.
 func (f *fixture) silent(act *slacktest.Act) {
 	f.t.Helper()
 	f.reply(f.Send(f.DM(slacktest.Bob, "are you still there?")), "30 days")
-	f.wait("the desk to be idle", func() bool {
-		left, err := f.ledger.Unfinished(f.t.Context())
-		return err == nil && len(left) == 0
-	})
+	f.idle()
 	if posts := f.Posts(act.Channel, act.Thread); len(posts) > 0 {
 		f.t.Errorf("the bot spoke: %s", posts[0].Plain())
 	}
@@ -569,8 +575,10 @@ func TestHostileText(t *testing.T) {
 	f.begin()
 	hostile := "<!channel> <!here|h> <@U0ALICE001> <https://evil.example|good> &lt;!everyone&gt; *b* _i_ ~s~ `c` @here [x](https://evil.example)?"
 	m := f.reply(f.Send(f.Mention(slacktest.Alice, slacktest.General, hostile)), "30 days")
-	if len(m.Links()) != len(strings.Split(strings.Repeat(sources, len(m.Links())), "http"))-1 {
-		t.Errorf("links: %q", m.Links())
+	for _, link := range m.Links() {
+		if !strings.HasPrefix(link, sources) {
+			t.Errorf("a link to %s", link)
+		}
 	}
 	f.Send(f.Command(slacktest.Alice, slacktest.General, "/ask", hostile))
 	private, err := f.AwaitEphemeral(f.ctx, slacktest.Alice, func(m slacktest.Message) bool { return strings.Contains(m.Plain(), "30 days") })
@@ -838,7 +846,7 @@ func TestPostFaults(t *testing.T) {
 			f.Fail("chat.postMessage", 1, fault)
 			act := f.Send(f.Mention(slacktest.Alice, slacktest.General, "how long?"))
 			f.reply(act, "30 days")
-			f.wait("the desk to be idle", func() bool { left, _ := f.ledger.Unfinished(t.Context()); return len(left) == 0 })
+			f.idle()
 			f.posts(act, 1)
 		})
 	}
@@ -857,7 +865,7 @@ func TestPlaceRefuses(t *testing.T) {
 			if _, err := f.AwaitPost(f.ctx, direct, "", func(m slacktest.Message) bool { return strings.Contains(m.Plain(), "30 days") }); err != nil {
 				t.Fatalf("%v\n%s", err, f.log)
 			}
-			f.wait("the desk to be idle", func() bool { left, _ := f.ledger.Unfinished(t.Context()); return len(left) == 0 })
+			f.idle()
 			if n := f.Calls("chat.postMessage"); n != 2 {
 				t.Errorf("%d posts tried, want 2", n)
 			}
@@ -905,7 +913,7 @@ func TestUninstalled(t *testing.T) {
 	if err := f.AwaitAcks(f.ctx, late.Envelopes...); err != nil {
 		t.Fatal(err)
 	}
-	f.wait("the desk to be idle", func() bool { left, _ := f.ledger.Unfinished(t.Context()); return len(left) == 0 })
+	f.idle()
 	if n := f.Calls("chat.postMessage"); n != before {
 		t.Error("posts after the app was removed")
 	}
@@ -1026,7 +1034,7 @@ func TestCutOffPostThatCannotBeLookedFor(t *testing.T) {
 	f.Fail("chat.postMessage", 1, slacktest.Lost())
 	act := f.Send(f.Mention(slacktest.Alice, slacktest.General, "how long?"))
 	f.reply(act, "30 days")
-	f.wait("the desk to be idle", func() bool { left, _ := f.ledger.Unfinished(t.Context()); return len(left) == 0 })
+	f.idle()
 	f.posts(act, 1)
 	if _, problem := f.slack.Ready(); !strings.Contains(problem, "channels:history") {
 		t.Errorf("problem: %q", problem)

@@ -60,12 +60,22 @@ func (s *Slack) dial(ctx context.Context) (*websocket.Conn, error) {
 	if err != nil {
 		return nil, safe(err)
 	}
+	conn, err := openSocket(ctx, address)
+	return conn, safe(err)
+}
+
+// openSocket connects to an address that apps.connections.open gave out.
+func openSocket(ctx context.Context, address string) (*websocket.Conn, error) {
 	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: dialWithin}
 	conn, response, err := dialer.DialContext(ctx, address, nil)
 	if response != nil && response.Body != nil {
 		response.Body.Close()
 	}
-	return conn, safe(err)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetReadLimit(maxFrame)
+	return conn, nil
 }
 
 // A socket is one connection. read is its only reader; writes take turns.
@@ -97,7 +107,6 @@ func (k *socket) read(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { k.conn.Close() })
 	defer stop()
 	defer k.conn.Close()
-	k.conn.SetReadLimit(maxFrame)
 	k.conn.SetPingHandler(k.ping)
 	k.alive()
 	err := k.frames(ctx)
