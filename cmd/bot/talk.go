@@ -54,7 +54,7 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) (*
 		Answer: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
 			return p.answerer.Answer(ctx, q, progress)
 		},
-		PerPerson: cfg.Slack.Limits.Person, PerChannel: cfg.Slack.Limits.Channel,
+		Limits:   map[string]chat.Limits{"slack": {PerPerson: cfg.Slack.Limits.Person, PerChannel: cfg.Slack.Limits.Channel}},
 		Registry: t.metrics,
 		Log:      log,
 	})

@@ -33,11 +33,11 @@ import (
 // methods may be called from any goroutine, before and during Run.
 type Desk struct {
 	cfg     DeskConfig
-	queue   *queue
 	metrics deskMetrics
 	tells   chan struct{} // bounds what goes on beside the turns
 
 	mu      sync.Mutex
+	queues  map[string]*queue                 // by platform, so that none waits for another
 	running map[int64]context.CancelCauseFunc // turns that are being answered
 	told    map[string]time.Time              // who was last told about a limit, and when
 
@@ -50,17 +50,22 @@ type DeskConfig struct {
 	Ledger *ledger.Ledger
 	Answer func(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error)
 
-	PerPerson  int // questions a minute; 0: no limit
-	PerChannel int // likewise, private ones not counted
+	Limits map[string]Limits // by platform; none: no limits
 
 	Registry prometheus.Registerer // nil: metrics are not kept
 	Log      *slog.Logger          // nil: discarded
 }
 
+// Limits are how many questions a minute are answered; 0: as many as come.
+type Limits struct {
+	PerPerson  int
+	PerChannel int // private ones not counted
+}
+
 // Bounds of the desk.
 const (
-	workers      = 4                // turns at once: an answer is mostly arithmetic, a post mostly waiting
-	maxWaiting   = 2000             // turns in the queue before new ones are refused politely
+	workers      = 4                // turns at once on a platform: an answer is mostly arithmetic, a post mostly waiting
+	maxWaiting   = 2000             // turns in a platform's queue before new ones are refused politely
 	answerWithin = 20 * time.Second // for one answer, the model's time included
 	draftAfter   = 4 * time.Second  // an answer that takes longer gets a placeholder
 	busyPatience = 10 * time.Minute // how long a question waits for the first load of the documents
@@ -85,48 +90,83 @@ func NewDesk(cfg DeskConfig) (*Desk, error) {
 	}
 	d := &Desk{
 		cfg:     cfg,
-		queue:   newQueue(),
 		tells:   make(chan struct{}, maxTells),
+		queues:  map[string]*queue{},
 		running: map[int64]context.CancelCauseFunc{},
 		told:    map[string]time.Time{},
 	}
 	var err error
-	d.metrics, err = newDeskMetrics(cfg.Registry, d.queue.len)
+	d.metrics, err = newDeskMetrics(cfg.Registry, d.waiting)
 	return d, err
 }
 
-// Accept writes a message to the ledger, and reports whether it is new: a message that
-// came before, by any of its keys, is not. When it returns nil the message is kept, and is
-// answered even if the process dies now. p is the platform that it came from.
-func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (fresh bool, err error) {
+// queue is that of a platform.
+func (d *Desk) queue(platform string) *queue {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queues[platform]
+	if q == nil {
+		q = newQueue()
+		d.queues[platform] = q
+	}
+	return q
+}
+
+// waiting counts the turns in all queues.
+func (d *Desk) waiting() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, q := range d.queues {
+		n += q.len()
+	}
+	return n
+}
+
+func (d *Desk) enqueue(t ledger.Turn) { d.queue(t.Platform).add(&job{turn: t.ID, lane: laneOf(t)}) }
+
+// A Receipt says what becomes of a message.
+type Receipt struct {
+	Fresh  bool   // it is new: no earlier message had one of its keys
+	Notice string // for a command that is not answered: what its asker is to be told; else ""
+}
+
+// Accept writes a message to the ledger. When it returns nil the message is kept, and is
+// answered even if the process dies now. p is the platform that it came from, which is
+// asked to tell its author when there is no answer; but a command has an acknowledgement,
+// in which the platform says so itself.
+func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (Receipt, error) {
 	if d.cfg.Ledger.Damaged() != "" && m.Sent.Before(d.cfg.Ledger.Begun()) && !m.Sent.IsZero() {
-		return false, nil // the lost ledger may have answered it
+		return Receipt{}, nil // the lost ledger may have answered it
 	}
 	t := m.turn()
-	var notice string
-	if t.Reason, notice, err = d.refuse(ctx, m); err != nil {
-		return false, err
+	reason, notice, err := d.refuse(ctx, m)
+	if err != nil {
+		return Receipt{}, err
 	}
-	if t.Reason != "" {
+	if t.Reason = reason; reason != "" {
 		t.State = ledger.Dropped
 	}
 	if err := d.prepare(ctx, m, &t); err != nil {
-		return false, err
+		return Receipt{}, err
 	}
+	var fresh bool
 	t.ID, fresh, err = d.cfg.Ledger.Accept(ctx, t, prefixed(m.Platform, m.Keys)...)
 	switch {
 	case err != nil:
-		return false, err
+		return Receipt{}, err
 	case !fresh:
 		d.metrics.duplicates.Inc()
-	case t.Reason != "":
-		d.metrics.turns.WithLabelValues(m.Platform, t.Reason).Inc()
-		d.tellOnce(ctx, p, t, notice)
-	default:
-		d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+	case t.Reason == "":
+		d.enqueue(t)
 		err = d.listen(ctx, m)
+	default:
+		d.metrics.turns.WithLabelValues(m.Platform, t.Reason).Inc()
+		if m.Via == Command {
+			return Receipt{Fresh: true, Notice: notice}, nil
+		}
+		d.tellOnce(ctx, p, t, notice)
 	}
-	return fresh, err
+	return Receipt{Fresh: fresh}, err
 }
 
 // prefixed are keys apart from those of other platforms.
@@ -180,19 +220,20 @@ func (d *Desk) refuse(ctx context.Context, m Message) (reason, notice string, er
 	if m.Via == Handoff || m.Via == Share {
 		return "", "", nil
 	}
-	if d.queue.len() >= maxWaiting {
+	if d.queue(m.Platform).len() >= maxWaiting {
 		return ledger.ReasonBusy, sayBusy, nil
 	}
 	since := time.Now().Add(-limitWindow)
-	if d.cfg.PerPerson > 0 {
+	limits := d.cfg.Limits[m.Platform]
+	if limits.PerPerson > 0 {
 		n, err := d.cfg.Ledger.Count(ctx, Place{Platform: m.Platform, Team: m.Team}, m.User, since)
-		if err != nil || n >= d.cfg.PerPerson {
+		if err != nil || n >= limits.PerPerson {
 			return ledger.ReasonLimited, sayPersonLimit, err
 		}
 	}
-	if d.cfg.PerChannel > 0 && m.ReplyURL == "" {
+	if limits.PerChannel > 0 && m.ReplyURL == "" {
 		n, err := d.cfg.Ledger.Count(ctx, Place{Platform: m.Platform, Team: m.Team, Channel: m.Channel}, "", since)
-		if err != nil || n >= d.cfg.PerChannel {
+		if err != nil || n >= limits.PerChannel {
 			return ledger.ReasonLimited, sayChannelLimit, err
 		}
 	}
@@ -331,7 +372,7 @@ func (d *Desk) change(ctx context.Context, p Place, message string, alter func(*
 		}
 		if err == nil {
 			d.stop(t.ID)
-			d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+			d.enqueue(t)
 		}
 		return true, err
 	}
@@ -366,7 +407,7 @@ func (d *Desk) Stop(ctx context.Context, p Place) error {
 			return err
 		}
 		d.stop(t.ID)
-		d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+		d.enqueue(t)
 	}
 	return nil
 }

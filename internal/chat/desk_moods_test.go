@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"citebot/internal/citations"
+	"citebot/internal/ledger"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // moody is a board whose methods a test may replace.
@@ -208,7 +211,7 @@ func TestDeskChatterIsToldOfLimits(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, func(d *Desk) {
-			d.cfg.PerPerson = 3
+			d.cfg.Limits = map[string]Limits{"board": {PerPerson: 3}}
 			d.cfg.Answer = answerWith(citations.NoAnswer)
 		})
 		r.accept(Message{ID: "0", Text: "how long is it?", Place: Place{Thread: "T"}})
@@ -225,11 +228,11 @@ func TestDeskChatterIsToldOfLimits(t *testing.T) {
 	})
 }
 
-// DeskConfig: "PerChannel: likewise, private ones not counted".
+// Limits: "PerChannel: private ones not counted".
 func TestDeskPrivateCountsForChannel(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, path, &board{}, func(d *Desk) { d.cfg.PerChannel = 2 })
+		r := start(t, path, &board{}, func(d *Desk) { d.cfg.Limits = map[string]Limits{"board": {PerChannel: 2}} })
 		for i := range 2 {
 			r.accept(Message{Text: "how long?", User: fmt.Sprint("u", i), Via: Command, ReplyURL: "https://reply.example/1", Keys: []string{fmt.Sprint("command:", i)}})
 		}
@@ -394,6 +397,89 @@ func TestDeskEditOfSilentTurn(t *testing.T) {
 		known, err := r.desk.Edit(t.Context(), thread, "1", "now with the bot named")
 		if known || err != nil { // "known is false when the message was no question"
 			t.Errorf("a turn that was dropped in silence counts as known: the caller cannot make it a mention (%v, %v)", known, err)
+		}
+		r.stop()
+	})
+}
+
+// A platform whose calls hang holds up no other.
+func TestDeskPlatformsDoNotWaitForEachOther(t *testing.T) {
+	path := ledgerPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		hung := &hangs{board: &board{}, until: make(chan struct{})}
+		other := &named{board: &board{}, name: "other"}
+		ctx, cancel := context.WithCancel(t.Context())
+		l, err := ledger.Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := NewDesk(DeskConfig{Ledger: l, Answer: answerWith(citations.Answered)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- d.Run(ctx, hung, other) }()
+		for i := range 2 * workers {
+			id := fmt.Sprint(i)
+			for _, p := range []Platform{hung, other} {
+				m := Message{Place: Place{Platform: p.Name(), Channel: "C" + id, Thread: id}, ID: id, User: "u" + id, Text: "how long?", Via: Mention, Keys: []string{id}}
+				if _, err := d.Accept(ctx, p, m); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := strings.Count(other.visible(), "how long?"); n != 2*workers {
+			t.Errorf("%d of %d answers where nothing hangs", n, 2*workers)
+		}
+		close(hung.until)
+		settle()
+		if n := strings.Count(hung.visible(), "how long?"); n != 2*workers {
+			t.Errorf("%d of %d answers where posts hung", n, 2*workers)
+		}
+		cancel()
+		if err := errors.Join(<-done, l.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// named is a board by another name.
+type named struct {
+	*board
+	name string
+}
+
+func (n *named) Name() string { return n.name }
+
+// hangs is a board whose posts hang for a while.
+type hangs struct {
+	*board
+	until chan struct{}
+}
+
+func (h *hangs) Send(ctx context.Context, p Post, draft string) (string, error) {
+	<-h.until
+	return h.board.Send(ctx, p, draft)
+}
+
+// Who asks too much by a command is told each time: there is an acknowledgement to fill.
+func TestDeskTellsOfLimitsInTheReceipt(t *testing.T) {
+	path := ledgerPath(t)
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, path, &board{}, func(d *Desk) { d.cfg.Limits = map[string]Limits{"board": {PerPerson: 1}} })
+		var notices []string
+		for i := range 3 {
+			receipt, err := r.desk.Accept(t.Context(), r.board, Message{Place: at("C", ""), User: "ann", Text: "how long?", Via: Command, Keys: []string{fmt.Sprint(i)}})
+			if err != nil || !receipt.Fresh {
+				t.Fatalf("%+v, %v", receipt, err)
+			}
+			notices = append(notices, receipt.Notice)
+		}
+		settle()
+		if diff := cmp.Diff([]string{"", sayPersonLimit, sayPersonLimit}, notices); diff != "" || len(r.board.told) > 0 {
+			t.Errorf("%s\ntold: %q", diff, r.board.told)
 		}
 		r.stop()
 	})

@@ -99,11 +99,11 @@ func (r *run) accept(m Message) bool {
 	if m.User == "" {
 		m.User = "ann"
 	}
-	fresh, err := r.desk.Accept(r.t.Context(), r.board, m)
+	receipt, err := r.desk.Accept(r.t.Context(), r.board, m)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return fresh
+	return receipt.Fresh
 }
 
 // settle lets a minute pass, in which the desk does all it has to do.
@@ -405,7 +405,7 @@ func TestDeskStaysSilent(t *testing.T) {
 func TestDeskLimits(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, path, &board{}, func(d *Desk) { d.cfg.PerPerson, d.cfg.PerChannel = 3, 5 })
+		r := start(t, path, &board{}, func(d *Desk) { d.cfg.Limits = map[string]Limits{"board": {PerPerson: 3, PerChannel: 5}} })
 		for i := range 10 {
 			r.accept(Message{ID: fmt.Sprint("a", i), Text: "q", Place: Place{Thread: fmt.Sprint("a", i)}})
 		}
@@ -569,7 +569,7 @@ func TestDeskPanicEndsTheTurnAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, func(d *Desk) {
 			d.at = func(point string) {
-				if point == "answered" && d.queue.len() == 0 {
+				if point == "answered" && d.queue("board").len() == 0 {
 					d.at = nil
 					panic("boom")
 				}

@@ -22,7 +22,7 @@ const (
 	Direct    Via = "direct"    // in a direct message
 	FollowUp  Via = "followup"  // in a thread where the bot has answered, without naming it
 	Overheard Via = "overheard" // in a channel where the bot may speak up: silent unless it is sure
-	Command   Via = "command"   // by a command; the reply is for the asker alone
+	Command   Via = "command"   // by a command, which has an acknowledgement of its own
 	Shortcut  Via = "shortcut"  // someone pointed at a message
 	Handoff   Via = "person"    // someone asks for a person; Text is what they had asked
 	Share     Via = "share"     // someone shows the private answer of turn Of to the channel
@@ -36,7 +36,7 @@ type Message struct {
 	Name     string // for Share the user's name as people see it, for Handoff whom to call
 	Text     string // without the bot's own mention
 	Via      Via
-	ReplyURL string    // secret; where a private reply goes, "" for a reply in Place
+	ReplyURL string    // secret; where the reply to this one goes, "" for a reply in Place
 	Outside  bool      // people from outside the organisation read along: public documents only
 	Of       int64     // for Share and Handoff: the turn it is about
 	Sent     time.Time // when it was said; zero: unknown
@@ -89,7 +89,9 @@ type Platform interface {
 	// Edit shows p where the post with that id is. It may be repeated; errors as for Send.
 	Edit(ctx context.Context, p Post, id string) error
 
-	// Find looks for a post whose Send was cut off; "" when it certainly was not made.
+	// Find looks for a post whose Send was cut off; "" when it certainly was not made, or when
+	// only its asker sees it and it cannot be found: to show it twice to them does less harm
+	// than never.
 	Find(ctx context.Context, p Post) (id string, err error)
 
 	// Remove takes away a post that there is no more reason for. It may be repeated.

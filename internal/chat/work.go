@@ -9,18 +9,18 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"citebot/internal/citations"
 	"citebot/internal/kb"
 	"citebot/internal/ledger"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Run answers and posts until ctx ends, beginning with what an earlier run left
 // unfinished. Turns in hand at the end have ten seconds to get done; the others are done
-// by the next run. Turns of platforms that are not given wait in the ledger.
+// by the next run. Turns of platforms that are not given wait in the ledger. Each platform
+// has workers of its own: one that hangs holds up no other.
 func (d *Desk) Run(ctx context.Context, platforms ...Platform) error {
 	unfinished, err := d.cfg.Ledger.Unfinished(ctx)
 	if ctx.Err() != nil {
@@ -29,51 +29,54 @@ func (d *Desk) Run(ctx context.Context, platforms ...Platform) error {
 	if err != nil {
 		return err
 	}
-	by := map[string]Platform{}
-	for _, p := range platforms {
-		by[p.Name()] = p
-	}
 	for _, t := range unfinished {
-		if by[t.Platform] != nil {
-			d.queue.add(&job{turn: t.ID, lane: laneOf(t)})
+		if slices.ContainsFunc(platforms, func(p Platform) bool { return p.Name() == t.Platform }) {
+			d.enqueue(t)
 		}
 	}
-	if n := d.queue.len(); n > 0 {
+	if n := d.waiting(); n > 0 {
 		d.cfg.Log.Info("going on with unfinished questions", slog.Int("questions", n))
 	}
 	inHand, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopWithin, cut) })()
-	jobs := make(chan *job)
-	var group errgroup.Group
-	for range workers {
-		group.Go(func() error {
-			for j := range jobs {
-				d.workSafely(inHand, by, j)
-			}
-			return nil
-		})
+	var group sync.WaitGroup
+	group.Go(func() { d.prune(ctx) })
+	for _, p := range platforms {
+		group.Go(func() { d.serve(ctx, inHand, p) })
 	}
-	d.dispatch(ctx, jobs)
-	close(jobs)
-	err = group.Wait()
+	group.Wait()
 	for range maxTells { // those beside the turns have their own time limit
 		d.tells <- struct{}{}
 	}
 	for range maxTells {
 		<-d.tells
 	}
-	return err
+	return nil
+}
+
+// serve works on the turns of one platform until ctx ends.
+func (d *Desk) serve(ctx, inHand context.Context, p Platform) {
+	jobs := make(chan *job)
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for j := range jobs {
+				d.workSafely(inHand, p, j)
+			}
+		})
+	}
+	d.dispatch(ctx, d.queue(p.Name()), jobs)
+	close(jobs)
+	group.Wait()
 }
 
 // dispatch gives jobs to workers until ctx ends.
-func (d *Desk) dispatch(ctx context.Context, jobs chan<- *job) {
-	prune := time.NewTicker(time.Hour)
-	defer prune.Stop()
+func (d *Desk) dispatch(ctx context.Context, q *queue, jobs chan<- *job) {
 	ready := time.NewTimer(0)
 	defer ready.Stop()
 	for ctx.Err() == nil {
-		j, wait := d.queue.next(time.Now())
+		j, wait := q.next(time.Now())
 		if j != nil {
 			jobs <- j // workers go on receiving until this function has returned
 			continue
@@ -84,25 +87,38 @@ func (d *Desk) dispatch(ctx context.Context, jobs chan<- *job) {
 		select {
 		case <-ctx.Done():
 		case <-ready.C:
-		case <-d.queue.bell:
-		case <-prune.C:
-			if err := d.cfg.Ledger.Prune(ctx, time.Now()); err != nil {
-				d.cfg.Log.Error("the ledger cannot be pruned", slog.Any("error", err))
-			}
+		case <-q.bell:
+		}
+	}
+}
+
+// prune keeps the ledger from growing with what nobody asks for any more, until ctx ends.
+func (d *Desk) prune(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := d.cfg.Ledger.Prune(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			d.cfg.Log.Error("the ledger cannot be pruned", slog.Any("error", err))
 		}
 	}
 }
 
 // workSafely works on a job and puts it back if it is not done. A panic ends the turn,
 // not the bot: it would come again at every try.
-func (d *Desk) workSafely(ctx context.Context, by map[string]Platform, j *job) {
-	defer d.queue.release(j)
+func (d *Desk) workSafely(ctx context.Context, p Platform, j *job) {
+	q := d.queue(p.Name())
+	defer q.release(j)
 	defer func() {
-		p := recover()
-		if p == nil {
+		broken := recover()
+		if broken == nil {
 			return
 		}
-		d.cfg.Log.Error("panic while answering", slog.Int64("turn", j.turn), slog.String("panic", fmt.Sprint(p)),
+		d.cfg.Log.Error("panic while answering", slog.Int64("turn", j.turn), slog.String("panic", fmt.Sprint(broken)),
 			slog.String("stack", string(debug.Stack())))
 		if _, err := d.record(ctx, j.turn, func(t *ledger.Turn) { t.State, t.Reason = ledger.Dropped, "defect" }); err != nil {
 			d.cfg.Log.Error("the ledger cannot be written", slog.Any("error", err))
@@ -111,10 +127,10 @@ func (d *Desk) workSafely(ctx context.Context, by map[string]Platform, j *job) {
 	if j.since.IsZero() {
 		j.since = time.Now()
 	}
-	wait, again := d.work(ctx, by[j.lane.Platform], j)
+	wait, again := d.work(ctx, p, j)
 	if again {
 		j.ready = time.Now().Add(wait)
-		d.queue.add(j)
+		q.add(j)
 	}
 }
 
@@ -364,7 +380,7 @@ const (
 // outside the thread. What was answered from documents that this place may no longer see
 // is forgotten.
 func (d *Desk) history(ctx context.Context, t ledger.Turn, audiences []string) ([]Turn, error) {
-	if t.ReplyURL != "" || t.Thread == "" {
+	if t.Thread == "" {
 		return nil, nil
 	}
 	turns, err := d.cfg.Ledger.History(ctx, t.Place, t.ID, time.Time{}, remembered)
@@ -623,10 +639,8 @@ func posted(t *ledger.Turn) {
 }
 
 // findPage finds out whether a page was posted before the process or the connection died.
-// A reply that only its asker sees cannot be found; showing it twice to them does less
-// harm than never.
 func (d *Desk) findPage(ctx context.Context, p Platform, t ledger.Turn) error {
-	if t.ReplyURL == "" && t.Draft == "" {
+	if t.Draft == "" {
 		id, err := d.find(ctx, p, t)
 		switch {
 		case err != nil && !retryable(err) && ctx.Err() == nil:

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -42,7 +43,7 @@ func (s *Slack) command(ctx context.Context, c command) (response any, err error
 		s.cfg.Log.Warn("a command wants its answer elsewhere than at Slack and was ignored")
 		return nil, nil
 	}
-	_, err = s.desk.Accept(ctx, s, chat.Message{
+	receipt, err := s.desk.Accept(ctx, s, chat.Message{
 		Place: chat.Place{Platform: s.Name(), Team: c.TeamID, Channel: c.ChannelID},
 		User:  c.UserID, Name: c.UserName, Text: text, Via: chat.Command,
 		Outside: s.state.isForeign(c.TeamID), ReplyURL: c.ResponseURL, Keys: keyed("command:", c.TriggerID),
@@ -50,7 +51,7 @@ func (s *Slack) command(ctx context.Context, c command) (response any, err error
 	if err != nil {
 		return nil, err
 	}
-	return whisper(sayLooking), nil
+	return whisper(cmp.Or(receipt.Notice, sayLooking)), nil
 }
 
 // keyed is a key, where there is an id to make it of.

@@ -138,14 +138,14 @@ func (s *Slack) callPerson(ctx context.Context, i interaction, asked chat.Messag
 	if s.person(asked.Channel).ID == "" || place.Channel == "" {
 		return nil
 	}
-	fresh, err := s.desk.Accept(ctx, s, chat.Message{
+	receipt, err := s.desk.Accept(ctx, s, chat.Message{
 		Place: place, User: i.User.ID, Name: s.person(asked.Channel).ID, Via: chat.Handoff, Of: turn, Keys: []string{key},
 	})
 	if err != nil {
 		return err
 	}
 	switch {
-	case !fresh:
+	case !receipt.Fresh:
 		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalledAlready) })
 	case s.isPrivate(asked):
 		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalled) })

@@ -330,8 +330,11 @@ func (s *Slack) Remove(ctx context.Context, p chat.Post, id string) error {
 }
 
 // Find implements [chat.Platform]: it reads the thread, and where the answer may have gone
-// to its asker alone, that conversation.
+// to its asker alone, that conversation. What went to a response URL cannot be read.
 func (s *Slack) Find(ctx context.Context, p chat.Post) (string, error) {
+	if p.ReplyURL != "" {
+		return "", nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	id, err := s.findIn(ctx, p, p.Channel, p.Thread)

@@ -104,7 +104,7 @@ func (f *fixture) begin() {
 	f.ledger = l
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.desk, err = chat.NewDesk(chat.DeskConfig{
-		Ledger: l, Log: log, PerPerson: 20, PerChannel: 100,
+		Ledger: l, Log: log, Limits: map[string]chat.Limits{"slack": {PerPerson: 20, PerChannel: 100}},
 		Answer: func(ctx context.Context, q chat.Question, _ func(chat.Stage)) (citations.Answer, error) {
 			return f.answer(ctx, q)
 		},
