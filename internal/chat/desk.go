@@ -127,13 +127,13 @@ func (d *Desk) enqueue(t ledger.Turn) { d.queue(t.Platform).add(&job{turn: t.ID,
 // A Receipt says what becomes of a message.
 type Receipt struct {
 	Fresh  bool   // it is new: no earlier message had one of its keys
-	Notice string // for a command that is not answered: what its asker is to be told; else ""
+	Notice string // why there will be no reply to its ReplyURL; else ""
 }
 
 // Accept writes a message to the ledger. When it returns nil the message is kept, and is
 // answered even if the process dies now. p is the platform that it came from, which is
-// asked to tell its author when there is no answer; but a command has an acknowledgement,
-// in which the platform says so itself.
+// asked to tell its author when there is no answer; but to a message with a ReplyURL it owes
+// an acknowledgement, and says so there itself.
 func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (Receipt, error) {
 	if d.cfg.Ledger.Damaged() != "" && m.Sent.Before(d.cfg.Ledger.Begun()) && !m.Sent.IsZero() {
 		return Receipt{}, nil // the lost ledger may have answered it
@@ -161,7 +161,7 @@ func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (Receipt, erro
 		err = d.listen(ctx, m)
 	default:
 		d.metrics.turns.WithLabelValues(m.Platform, t.Reason).Inc()
-		if m.Via == Command {
+		if m.ReplyURL != "" {
 			return Receipt{Fresh: true, Notice: notice}, nil
 		}
 		d.tellOnce(ctx, p, t, notice)
@@ -231,7 +231,7 @@ func (d *Desk) refuse(ctx context.Context, m Message) (reason, notice string, er
 			return ledger.ReasonLimited, sayPersonLimit, err
 		}
 	}
-	if limits.PerChannel > 0 && m.ReplyURL == "" {
+	if limits.PerChannel > 0 && m.Via != Command {
 		n, err := d.cfg.Ledger.Count(ctx, Place{Platform: m.Platform, Team: m.Team, Channel: m.Channel}, "", since)
 		if err != nil || n >= limits.PerChannel {
 			return ledger.ReasonLimited, sayChannelLimit, err
@@ -472,6 +472,15 @@ func (d *Desk) Answers(ctx context.Context, p Place, message string) (bool, erro
 		return false, nil
 	}
 	return err == nil && t.State != ledger.Dropped, err
+}
+
+// ThreadOf is the thread of the turn that a post shows; "" when it shows none.
+func (d *Desk) ThreadOf(ctx context.Context, p Place, post string) (string, error) {
+	t, err := d.cfg.Ledger.ByPost(ctx, p, post)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return "", nil
+	}
+	return t.Thread, err
 }
 
 // laneOf is the thread, or where there is none the person: private replies in one channel

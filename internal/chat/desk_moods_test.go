@@ -471,7 +471,7 @@ func TestDeskTellsOfLimitsInTheReceipt(t *testing.T) {
 		r := start(t, path, &board{}, func(d *Desk) { d.cfg.Limits = map[string]Limits{"board": {PerPerson: 1}} })
 		var notices []string
 		for i := range 3 {
-			receipt, err := r.desk.Accept(t.Context(), r.board, Message{Place: at("C", ""), User: "ann", Text: "how long?", Via: Command, Keys: []string{fmt.Sprint(i)}})
+			receipt, err := r.desk.Accept(t.Context(), r.board, Message{Place: at("C", ""), User: "ann", Text: "how long?", Via: Command, ReplyURL: "https://reply.example/1", Keys: []string{fmt.Sprint(i)}})
 			if err != nil || !receipt.Fresh {
 				t.Fatalf("%+v, %v", receipt, err)
 			}

@@ -22,7 +22,8 @@ const (
 	Direct    Via = "direct"    // in a direct message
 	FollowUp  Via = "followup"  // in a thread where the bot has answered, without naming it
 	Overheard Via = "overheard" // in a channel where the bot may speak up: silent unless it is sure
-	Command   Via = "command"   // by a command, which has an acknowledgement of its own
+	Command   Via = "command"   // by a command; the reply is for the asker alone
+	Ask       Via = "ask"       // by a command; the reply is for everyone
 	Shortcut  Via = "shortcut"  // someone pointed at a message
 	Handoff   Via = "person"    // someone asks for a person; Text is what they had asked
 	Share     Via = "share"     // someone shows the private answer of turn Of to the channel

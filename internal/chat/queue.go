@@ -12,11 +12,13 @@ type job struct {
 	turn    int64
 	lane    Place     // jobs of one lane are worked one after the other
 	ready   time.Time // not before this
-	tries   int       // in a row without progress
+	pause   Pause     // before it is tried again
 	slot    bool      // a moment for its next post was taken, and comes with ready
 	since   time.Time // when it was first tried; zero: not yet
 	shown   bool      // people see that it is being worked on
 	noDraft bool      // it does without a placeholder
+
+	replyURL string // that of the turn, which the ledger erases when it is final
 }
 
 // A queue hands out jobs in order of arrival, one at a time for each lane, so that one

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -125,7 +124,7 @@ func (d *Desk) workSafely(ctx context.Context, p Platform, j *job) {
 		}
 	}()
 	if j.since.IsZero() {
-		j.since = time.Now()
+		j.since, j.pause = time.Now(), Pause{First: time.Second, Most: time.Minute}
 	}
 	wait, again := d.work(ctx, p, j)
 	if again {
@@ -143,6 +142,7 @@ func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration
 			return 0, false
 		}
 		if err == nil {
+			j.replyURL = t.ReplyURL
 			err = d.step(ctx, p, t, j)
 		}
 		var w *Wait
@@ -154,18 +154,11 @@ func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration
 		case errors.As(err, &w) && w.For > 0:
 			return w.For, true
 		default:
-			j.tries++
 			d.cfg.Log.Warn("a turn is tried again", slog.Int64("turn", j.turn), slog.String("platform", t.Platform),
-				slog.Int("tries", j.tries), slog.Any("error", err))
-			return pauseAfter(j.tries), true
+				slog.Any("error", err))
+			return j.pause.Next(), true
 		}
 	}
-}
-
-// pauseAfter is exponential with full jitter, from around a second to a minute.
-func pauseAfter(tries int) time.Duration {
-	most := min(time.Second<<min(tries, 6), time.Minute)
-	return most/4 + rand.N(most)
 }
 
 // settle takes back the note that a turn is being worked on when no answer replaces it.
@@ -173,6 +166,7 @@ func (d *Desk) settle(ctx context.Context, p Platform, t ledger.Turn, j *job) {
 	if t.State != ledger.Dropped || !j.shown {
 		return
 	}
+	t.ReplyURL = j.replyURL
 	ctx, cancel := context.WithTimeout(ctx, tellWithin)
 	defer cancel()
 	p.Working(ctx, d.post(t), "")

@@ -22,6 +22,12 @@ const (
 		WHERE platform = ? AND team = ? AND channel = ? AND message = ? AND message <> ''
 		ORDER BY id DESC LIMIT 1`
 
+	turnByPostSQL = "SELECT " + turnColumns + ` FROM turns WHERE id = (
+		SELECT id FROM (
+			SELECT id, posts FROM turns WHERE platform = ? AND team = ? AND channel = ? AND state = 'posted'
+			ORDER BY id DESC LIMIT 500)
+		WHERE EXISTS (SELECT 1 FROM json_each(posts) WHERE value = ?) ORDER BY id DESC LIMIT 1)`
+
 	updateTurnSQL = `UPDATE turns SET version = version + 1, text = ?, audiences = ?, state = ?, reason = ?,
 		revision = ?, answer = ?, verdict = ?, posts = ?, draft = ?,
 		finished = CASE WHEN ? THEN coalesce(finished, ?) END,
@@ -48,6 +54,13 @@ func (l *Ledger) Turn(ctx context.Context, id int64) (Turn, error) {
 func (l *Ledger) ByMessage(ctx context.Context, p Place, message string) (Turn, error) {
 	t, err := scanTurn(l.readers.QueryRowContext(ctx, turnByMessageSQL, p.Platform, p.Team, p.Channel, message))
 	return t, l.failed(fmt.Sprintf("the turn of message %q in channel %q", message, p.Channel), err)
+}
+
+// ByPost finds the turn that a post shows, among the 500 newest of its channel that are
+// Posted; ErrNotFound if there is none.
+func (l *Ledger) ByPost(ctx context.Context, p Place, post string) (Turn, error) {
+	t, err := scanTurn(l.readers.QueryRowContext(ctx, turnByPostSQL, p.Platform, p.Team, p.Channel, post))
+	return t, l.failed(fmt.Sprintf("the turn of post %q", post), err)
 }
 
 // Update writes Text, Audiences, State, Reason, Revision, Answer, Verdict, Posts and Draft

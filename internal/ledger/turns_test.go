@@ -19,12 +19,39 @@ func TestTurnNotFound(t *testing.T) {
 	for what, f := range map[string]func() error{
 		"Turn":        func() error { _, err := l.Turn(t.Context(), 1); return err },
 		"ByMessage":   func() error { _, err := l.ByMessage(t.Context(), Place{"slack", "T1", "C1", ""}, "1"); return err },
+		"ByPost":      func() error { _, err := l.ByPost(t.Context(), Place{"slack", "T1", "C1", ""}, "1"); return err },
 		"Update":      func() error { _, err := l.Update(t.Context(), Turn{ID: 1, State: Posted}); return err },
 		"SetFeedback": func() error { _, err := l.SetFeedback(t.Context(), Feedback{Turn: 1, User: "U1"}); return err },
 	} {
 		if err := f(); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), l.path) {
 			t.Errorf("%s: error %v", what, err)
 		}
+	}
+}
+
+func TestByPost(t *testing.T) {
+	l := newLedger(t)
+	posted := func(channel string, posts ...string) Turn {
+		turn := accept(t, l, question(channel, "", "1"))
+		turn.State, turn.Posts = Posted, posts
+		turn, err := l.Update(t.Context(), turn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return turn
+	}
+	want := posted("C1", `C1/"1"`, "C1/2")
+	posted("C1", "C1/21")
+	posted("C2", "C1/2")
+	for _, post := range want.Posts {
+		got, err := l.ByPost(t.Context(), Place{"slack", "T1", "C1", ""}, post)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, post, want, got)
+	}
+	if _, err := l.ByPost(t.Context(), Place{"slack", "T1", "C1", ""}, "C1/"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a part of a post's id was found: %v", err)
 	}
 }
 
@@ -312,11 +339,14 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 	for query, want := range map[string]string{
 		turnByIDSQL:      "SEARCH turns USING INTEGER PRIMARY KEY (rowid=?)",
 		turnByMessageSQL: "SEARCH turns USING INDEX turns_message (platform=? AND team=? AND channel=? AND message=?)",
-		unfinishedSQL:    "SCAN turns USING COVERING INDEX turns_unfinished",
-		thread:           "SEARCH turns USING INDEX turns_thread (platform=? AND team=? AND channel=? AND thread=? AND id<?)",
-		channel:          "SEARCH turns USING INDEX turns_channel (platform=? AND team=? AND channel=? AND id<?)",
-		ofUser:           "SEARCH turns USING INDEX turns_of_user (platform=? AND team=? AND user=? AND accepted>?)",
-		inChannel:        "SEARCH turns USING INDEX turns_in_channel (platform=? AND team=? AND channel=? AND accepted>?)",
+		turnByPostSQL: "SEARCH turns USING INTEGER PRIMARY KEY (rowid=?); SCALAR SUBQUERY 3; CO-ROUTINE (subquery-1); " +
+			"SEARCH turns USING INDEX turns_channel (platform=? AND team=? AND channel=?); SCAN (subquery-1); " +
+			"SCAN json_each EXISTS VIRTUAL TABLE INDEX 1:",
+		unfinishedSQL: "SCAN turns USING COVERING INDEX turns_unfinished",
+		thread:        "SEARCH turns USING INDEX turns_thread (platform=? AND team=? AND channel=? AND thread=? AND id<?)",
+		channel:       "SEARCH turns USING INDEX turns_channel (platform=? AND team=? AND channel=? AND id<?)",
+		ofUser:        "SEARCH turns USING INDEX turns_of_user (platform=? AND team=? AND user=? AND accepted>?)",
+		inChannel:     "SEARCH turns USING INDEX turns_in_channel (platform=? AND team=? AND channel=? AND accepted>?)",
 		threadOfSQL: "CO-ROUTINE t; SCAN CONSTANT ROW; SCAN t; CORRELATED SCALAR SUBQUERY 1; " +
 			"SEARCH turns USING COVERING INDEX turns_thread (platform=? AND team=? AND channel=? AND thread=?); " +
 			"CORRELATED SCALAR SUBQUERY 2; SEARCH quiet USING PRIMARY KEY (platform=? AND team=? AND channel=? AND thread=?)",

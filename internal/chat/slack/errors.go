@@ -2,7 +2,6 @@ package slack
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -163,39 +162,22 @@ func (s *Slack) held(method string) error {
 
 var errRevoked = errors.New("the app was removed from the workspace")
 
-// A pause grows from half a second to five minutes, with jitter, so that a thousand bots
-// do not return at once.
-type pause struct{ tries int }
+// A pause grows from about a second to five minutes.
+type pause struct{ chat.Pause }
 
-func newPause() *pause { return &pause{} }
+func newPause() *pause { return &pause{chat.Pause{First: time.Second, Most: 5 * time.Minute}} }
 
 // next is how long to wait after err: long where only a person can help.
 func (p *pause) next(err error) time.Duration {
-	p.tries++
-	most := min(time.Second<<min(p.tries, 9), 5*time.Minute)
+	wait := p.Next()
 	if isCode(err, tokenCodes) {
-		most = 5 * time.Minute
+		wait = max(wait, p.Most/2+rand.N(p.Most/2))
 	}
-	wait := most/2 + rand.N(most/2)
 	var limited *api.RateLimitedError
 	if errors.As(err, &limited) {
 		wait = max(wait, limited.RetryAfter)
 	}
 	return wait
-}
-
-func (p *pause) reset() { p.tries = 0 }
-
-// sleep reports whether ctx lasted as long as d.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 func stack() slog.Attr { return slog.String("stack", strings.TrimSpace(string(debug.Stack()))) }

@@ -191,7 +191,7 @@ func (s *Slack) signIn(ctx context.Context) bool {
 		}
 		err = safe(err)
 		s.failed("auth.test", "SLACK_BOT_TOKEN", err)
-		if !sleep(ctx, pause.next(err)) {
+		if !chat.Sleep(ctx, pause.next(err)) {
 			return false
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"citebot/internal/chat"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -36,7 +38,7 @@ func (s *Slack) listen(ctx context.Context) {
 		conn, err := s.dial(ctx)
 		if err != nil {
 			s.failed("apps.connections.open", "SLACK_APP_TOKEN", err)
-			sleep(ctx, pause.next(err))
+			chat.Sleep(ctx, pause.next(err))
 			continue
 		}
 		began := time.Now()
@@ -45,10 +47,10 @@ func (s *Slack) listen(ctx context.Context) {
 		<-k.over
 		s.metrics.reconnects.Inc()
 		if time.Since(began) > goodAfter {
-			pause.reset()
+			pause.Reset()
 			continue
 		}
-		sleep(ctx, pause.next(nil))
+		chat.Sleep(ctx, pause.next(nil))
 	}
 }
 
