@@ -78,7 +78,8 @@ func sharesWord(a, b string) bool {
 
 // madeOf asks for what the first heading that says something is about.
 func madeOf(d kb.Outline, names map[string]bool) string {
-	for _, h := range d.Headings {
+	for _, s := range d.Sections {
+		h := s.Heading
 		if isGeneric(h) || strings.ContainsAny(h, "?:0123456789“”\"") || !strings.ContainsFunc(h, unicode.IsLower) {
 			continue
 		}
@@ -114,12 +115,16 @@ func inSentence(heading string, names map[string]bool) string {
 // namesIn are the words that are written with a capital also where no heading begins.
 func namesIn(docs []kb.Outline) map[string]bool {
 	names := map[string]bool{}
+	note := func(text string) {
+		for i, word := range strings.Fields(text) {
+			letter, _ := utf8.DecodeRuneInString(word)
+			names[word] = names[word] || i > 0 && unicode.IsUpper(letter)
+		}
+	}
 	for _, d := range docs {
-		for _, text := range append(slices.Clone(d.Headings), d.Title) {
-			for i, word := range strings.Fields(text) {
-				letter, _ := utf8.DecodeRuneInString(word)
-				names[word] = names[word] || i > 0 && unicode.IsUpper(letter)
-			}
+		note(d.Title)
+		for _, s := range d.Sections {
+			note(s.Heading)
 		}
 	}
 	return names

@@ -12,9 +12,16 @@ type Outline struct {
 	Updated   string // YYYY-MM-DD; "" when the document does not say
 	URL       string // the document's published original; "" if there is none
 	Audience  string
-	Headings  []string // in reading order, without the title
-	Questions []string // that it answers in words of its own: headings, and beginnings of paragraphs as in an FAQ
-	First     string   // hash of the first passage: where the source viewer shows the document's beginning
+	Sections  []Section // in reading order, without the title
+	Questions []string  // that it answers in words of its own: headings, and beginnings of paragraphs as in an FAQ
+	First     string    // hash of the first passage: where the source viewer shows the document's beginning
+}
+
+// A Section is what stands beneath one heading of a document.
+type Section struct {
+	Heading string
+	Level   int    // 1 beneath the title, one more for each heading that it stands beneath
+	First   string // hash of the passage that it begins in
 }
 
 // Outlines lists the documents that answer and that these audiences may see, by path. It
@@ -35,12 +42,12 @@ func (e *entry) outline() Outline {
 	o := Outline{Path: e.path, Title: e.title, Updated: first.Updated, URL: first.URL, Audience: e.audience, First: first.Hash}
 	var above []string
 	for _, p := range e.passages {
-		for _, h := range p.Headings[common(above, p.Headings):] {
-			o.heading(h)
+		for depth := common(above, p.Headings); depth < len(p.Headings); depth++ {
+			o.section(p, depth+1, p.Headings[depth])
 		}
 		above = p.Headings
 		for _, s := range p.Spans {
-			o.block(s.Kind, p.Text[s.Start:s.End])
+			o.block(p, s.Kind, p.Text[s.Start:s.End])
 		}
 	}
 	return o
@@ -55,21 +62,31 @@ func common(a, b []string) int {
 	return n
 }
 
-// heading adds one. A short section's is also inside the passage that it joined.
-func (o *Outline) heading(text string) {
-	if text == o.Title || len(o.Headings) > 0 && text == o.Headings[len(o.Headings)-1] {
+// section adds one. A short section's heading is also inside the passage that it joined,
+// which does not know its level: the path of the next passage, if that is of the same
+// section, puts it right.
+func (o *Outline) section(p *Passage, level int, heading string) {
+	if heading == o.Title {
 		return
 	}
-	o.Headings = append(o.Headings, text)
-	if strings.HasSuffix(text, "?") {
-		o.Questions = append(o.Questions, text)
+	if len(p.Headings) > 0 && p.Headings[0] == o.Title {
+		level--
+	}
+	level = max(level, 1)
+	if n := len(o.Sections); n > 0 && o.Sections[n-1].Heading == heading {
+		o.Sections[n-1].Level = level
+		return
+	}
+	o.Sections = append(o.Sections, Section{heading, level, p.Hash})
+	if strings.HasSuffix(heading, "?") {
+		o.Questions = append(o.Questions, heading)
 	}
 }
 
-func (o *Outline) block(k Kind, text string) {
+func (o *Outline) block(p *Passage, k Kind, text string) {
 	switch k {
 	case Heading:
-		o.heading(text)
+		o.section(p, len(p.Headings), text) // most are the next of the same level
 	case Paragraph:
 		if s := Sentences(text); len(s) > 0 && strings.HasSuffix(text[:s[0][1]], "?") {
 			o.Questions = append(o.Questions, text[s[0][0]:s[0][1]])
