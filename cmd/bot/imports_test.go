@@ -36,7 +36,9 @@ var importRules = []struct {
 	{"internal/llm", nil, "a model client knows its vendor's API and neither passages nor citations"},
 	{"internal/chat", []string{"internal/kb", "internal/citations", "internal/ledger"}, "a turn joins search, citations and their record; surfaces and models are its ports"},
 	{"internal/chat/slack/slacktest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
-	{"internal/chat/*", []string{"internal/chat", "internal/citations"}, "a surface shows answers and knows neither retrieval nor another surface"},
+	{"internal/chat/discord/discordtest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
+	{"internal/chat/layout", []string{"internal/citations"}, "how an answer is set must not depend on where it is asked or shown"},
+	{"internal/chat/*", []string{"internal/chat", "internal/chat/layout", "internal/citations"}, "a surface shows answers and knows neither retrieval nor another surface"},
 }
 
 // sdkRules keep what a vendor sells in the one package that speaks to the vendor.

@@ -8,20 +8,10 @@ import (
 	"strings"
 
 	"citebot/internal/chat"
+	"citebot/internal/chat/layout"
 	"citebot/internal/citations"
 
 	api "github.com/slack-go/slack"
-)
-
-// What messages say in our own words, beside the notices of package chat.
-const (
-	sayContinued = "(continued)"
-	sayShortened = "(shortened)"
-	sayAgain     = "Answered again after your edit."
-	sayDegraded  = "For the moment this was found by its words alone, not by its meaning."
-	sayNothing   = "There is nothing to show."
-	sayNearest   = "Nearest: "
-	sayUntitled  = "A document"
 )
 
 // Limits of a message. Where Slack counts a whole, these leave room.
@@ -37,7 +27,7 @@ const (
 	// counts: some 12,000 of text "with a buffer for block containers"
 	// (https://github.com/slackapi/bolt-js/issues/2509), and less than 11,400 in a message
 	// of rich text (https://github.com/slackapi/bolt-js/issues/2867). So addresses and
-	// elements count here too: see span.weight.
+	// elements count here too: see weigh.
 	messageWeight = 11000
 	// https://docs.slack.dev/reference/methods/chat.update: 4,000.
 	textChars = 3500
@@ -45,11 +35,6 @@ const (
 
 // Our own bounds, of what stands beside an answer.
 const (
-	noticeChars  = 1000
-	askedChars   = 600
-	nameChars    = 80
-	labelChars   = 100
-	maxNearest   = 5
 	quoteChars   = 200 // of a source's quote, where there are few sources
 	quotesChars  = 1200
 	beside       = 2600 // weight of notice, question, small lines and buttons together
@@ -72,11 +57,11 @@ func pages(p chat.Post, person bool) []message {
 	if p.Draft {
 		return []message{draftMessage()}
 	}
-	sheets := paginate(p.Answer)
+	sheets := measure.Paginate(p.Answer)
 	out := make([]message, len(sheets))
 	for i, s := range sheets {
-		out[i].text = s.fallback(p, i)
-		out[i].blocks = append(openerBlocks(p, i), s.blocks()...)
+		out[i].text = fallback(p, s, i)
+		out[i].blocks = append(openerBlocks(p, i), sheetBlocks(s)...)
 		if i == len(sheets)-1 {
 			out[i].blocks = append(out[i].blocks, closingBlocks(p, person)...)
 		}
@@ -96,15 +81,15 @@ func plainMessage(p chat.Post) message {
 	if p.Draft {
 		return draftMessage()
 	}
-	sheets := paginate(p.Answer)
+	sheets := measure.Paginate(p.Answer)
 	i := min(max(p.Page, 0), len(sheets)-1)
 	above := escapeFit(strings.Join(openerLines(p, i), "\n"), textChars/2)
 	below := ""
-	for _, s := range nearestSpans(p.Answer) {
-		below += mrkdwnLink(s.url, s.text)
+	for _, s := range layout.Nearest(p.Answer, linkAddress) {
+		below += mrkdwnLink(s.URL, s.Text)
 	}
-	if len(sheets[i].statements) > 0 {
-		below = sheets[i].plain(textChars - chars(above) - 1)
+	if len(sheets[i].Statements) > 0 {
+		below = sheets[i].Plain(textChars-layout.Chars(above)-1, plainMarkup)
 	}
 	return message{text: strings.TrimSpace(above + "\n" + below)}
 }
@@ -117,15 +102,15 @@ func handoffMessage(p chat.Post, person string, here bool) message {
 		return handoff(call+" Someone in this thread would like to ask a person.", "")
 	}
 	asker := cmp.Or(mentionOf(p.User), "Someone")
-	question := shorten(strings.TrimSpace(citations.Clean(p.Question)), sectionChars)
+	question := layout.Shorten(strings.TrimSpace(citations.Clean(p.Question)), sectionChars)
 	return handoff(call+" "+asker+" would like to ask a person.", question)
 }
 
 func handoff(text, question string) message {
 	m := message{text: text, blocks: []api.Block{api.NewSectionBlock(mrkdwnObject(text), nil, nil)}}
 	if question != "" {
-		quote := &api.RichTextQuote{Type: api.RTEQuote, Elements: richElements([]span{{text: question}})}
-		m.text += "\n" + escapeFit(question, textChars-chars(text)-1)
+		quote := &api.RichTextQuote{Type: api.RTEQuote, Elements: richElements([]layout.Span{{Text: question}})}
+		m.text += "\n" + escapeFit(question, textChars-layout.Chars(text)-1)
 		m.blocks = append(m.blocks, api.NewRichTextBlock("", quote))
 	}
 	return m
@@ -147,60 +132,42 @@ func mentionOf(id string) string {
 // openerLines is what stands above a page's part of the answer, as lines.
 func openerLines(p chat.Post, page int) []string {
 	if page > 0 {
-		return []string{sayContinued}
+		return []string{layout.SayContinued}
 	}
 	var lines []string
 	if a := askedSpans(p); len(a) > 0 {
-		lines = append(lines, a[0].text+a[1].text)
+		lines = append(lines, a[0].Text+a[1].Text)
 	}
-	if n := noticeText(p.Answer); n != "" {
+	if n := layout.Notice(p.Answer); n != "" {
 		lines = append(lines, n)
 	}
 	return lines
 }
 
 // askedSpans says what was asked, where that stands nowhere else: a command leaves no trace.
-func askedSpans(p chat.Post) []span {
-	question := shorten(unmarked(p.Question), askedChars)
-	name := shorten(unmarked(p.Name), nameChars)
-	switch {
-	case question == "":
+func askedSpans(p chat.Post) []layout.Span {
+	if p.Via != chat.Command && p.Via != chat.Share {
 		return nil
-	case p.Via == chat.Command:
-		return []span{{text: "You asked: "}, {text: question}}
-	case p.Via == chat.Share && name != "":
-		return []span{{text: name + " asked: ", bold: true}, {text: question}}
-	case p.Via == chat.Share:
-		return []span{{text: "Asked: ", bold: true}, {text: question}}
 	}
-	return nil
-}
-
-// noticeText is what goes before an answer's parts, or stands for them.
-func noticeText(a citations.Answer) string {
-	said := unmarked(a.Notice)
-	if len(a.Parts) == 0 {
-		said = cmp.Or(said, unmarked(a.Text), sayNothing)
-	}
-	return shorten(said, noticeChars)
+	return layout.Asked(p.Question, p.Name, p.Via == chat.Command)
 }
 
 // openerBlocks is openerLines as blocks, and what only blocks show.
 func openerBlocks(p chat.Post, page int) []api.Block {
 	if page > 0 {
-		return []api.Block{contextLine(sayContinued)}
+		return []api.Block{contextLine(layout.SayContinued)}
 	}
 	var blocks []api.Block
 	if p.Again {
-		blocks = append(blocks, contextLine(sayAgain))
+		blocks = append(blocks, contextLine(layout.SayAgain))
 	}
 	if a := askedSpans(p); len(a) > 0 {
 		blocks = append(blocks, richLine(a...))
 	}
-	if n := noticeText(p.Answer); n != "" {
-		blocks = append(blocks, richLine(span{text: n}))
+	if n := layout.Notice(p.Answer); n != "" {
+		blocks = append(blocks, richLine(layout.Span{Text: n}))
 	}
-	if n := nearestSpans(p.Answer); len(n) > 0 {
+	if n := layout.Nearest(p.Answer, linkAddress); len(n) > 0 {
 		blocks = append(blocks, richLine(n...))
 	}
 	return blocks
@@ -210,7 +177,7 @@ func openerBlocks(p chat.Post, page int) []api.Block {
 func closingBlocks(p chat.Post, person bool) []api.Block {
 	var blocks []api.Block
 	if len(p.Answer.Degraded) > 0 {
-		blocks = append(blocks, contextLine(sayDegraded))
+		blocks = append(blocks, contextLine(layout.SayDegraded))
 	}
 	turn := strconv.FormatInt(p.Turn, 10)
 	if len(p.Answer.Parts) > 0 {
@@ -250,75 +217,25 @@ func feedbackButtons(turn string) api.Block {
 	return api.NewContextActionsBlock("", api.NewFeedbackButtonsBlockElement(actionFeedback, good, bad))
 }
 
-// nearestSpans leads to the documents that come closest to a question without an answer.
-func nearestSpans(a citations.Answer) []span {
-	if len(a.Parts) > 0 || len(a.Nearest) == 0 {
-		return nil
+// noteLine is a footnote in one line of mrkdwn, with at most quote characters of its words.
+func noteLine(f layout.Footnote, quote int) string {
+	line := layout.Mark(f.N) + " " + mrkdwnLink(f.URL, f.Label)
+	if quote > 0 && f.Quote != "" {
+		line += " “" + escape(layout.Shorten(f.Quote, quote)) + "”"
 	}
-	spans := []span{{text: sayNearest}}
-	for i, n := range a.Nearest[:min(len(a.Nearest), maxNearest)] {
-		if i > 0 {
-			spans = append(spans, span{text: ", "})
-		}
-		spans = append(spans, span{text: sourceLabel(n.Title, "", n.Path), url: linkAddress(n.URL)})
-	}
-	return spans
-}
-
-// sourceLabel names a document and the section in it.
-func sourceLabel(title, section, path string) string {
-	title, section = unmarked(title), unmarked(section)
-	_, inside := strings.CutPrefix(section, title+" › ")
-	switch {
-	case title == "" || inside:
-		title = cmp.Or(section, unmarked(path), sayUntitled)
-	case section != "" && section != title:
-		title += " › " + section
-	}
-	return shorten(title, labelChars)
-}
-
-// A footnote is a source as it is shown.
-type footnote struct {
-	n     int
-	url   string // "" where it cannot be opened
-	label string
-	quote string // its first quoteChars
-	day   string // when it was updated, or ""
-}
-
-func footnotesOf(sources []citations.Source) []footnote {
-	var out []footnote
-	for _, s := range sources {
-		out = append(out, footnote{
-			n: s.N, url: linkAddress(s.URL), label: sourceLabel(s.Title, s.Section, s.Path),
-			quote: shorten(unmarked(s.Quote), quoteChars), day: dayOf(s.Updated),
-		})
-	}
-	return out
-}
-
-// line is a footnote in one line of mrkdwn, with at most quote characters of its words.
-func (f footnote) line(quote int) string {
-	line := markText(f.n) + " " + mrkdwnLink(f.url, f.label)
-	if quote > 0 && f.quote != "" {
-		line += " “" + escape(shorten(f.quote, quote)) + "”"
-	}
-	if f.day != "" {
-		line += " · updated " + f.day
+	if f.Day != "" {
+		line += " · updated " + f.Day
 	}
 	return line
 }
 
-func markText(n int) string { return "[" + strconv.Itoa(n) + "]" }
-
-// blocks are what a sheet shows, its sources last.
-func (s sheet) blocks() []api.Block {
-	out := richText(s.statements)
-	for some := range slices.Chunk(s.notes, maxContext) {
+// sheetBlocks are what a sheet shows, its sources last.
+func sheetBlocks(s layout.Sheet) []api.Block {
+	out := richText(s.Statements)
+	for some := range slices.Chunk(s.Notes, maxContext) {
 		var lines []api.MixedElement
 		for _, f := range some {
-			lines = append(lines, mrkdwnObject(f.line(s.quote)))
+			lines = append(lines, mrkdwnObject(noteLine(f, s.Quote)))
 		}
 		out = append(out, api.NewContextBlock("", lines...))
 	}
@@ -326,104 +243,93 @@ func (s sheet) blocks() []api.Block {
 }
 
 // fallback is a page as text.
-func (s sheet) fallback(p chat.Post, page int) string {
+func fallback(p chat.Post, s layout.Sheet, page int) string {
 	lines := openerLines(p, page)
-	if len(s.statements) > 0 {
-		lines = append(lines, s.reading())
+	if len(s.Statements) > 0 {
+		lines = append(lines, s.Reading())
 	}
 	return escapeFit(strings.Join(lines, "\n"), textChars)
 }
 
 // richText sets statements: items as lists, the others as paragraphs, two of which never
 // stand in one block.
-func richText(all []statement) []api.Block {
+func richText(all []layout.Statement) []api.Block {
 	var out []api.Block
 	var block *api.RichTextBlock
-	after := layoutItem
+	after := layout.Item
 	for len(all) > 0 {
 		n := together(all)
-		if block == nil || after != layoutItem && all[0].layout != layoutItem {
+		if block == nil || after != layout.Item && all[0].Kind != layout.Item {
 			block = api.NewRichTextBlock("")
 			out = append(out, block)
 		}
-		if all[0].layout == layoutItem {
+		if all[0].Kind == layout.Item {
 			block.Elements = append(block.Elements, bulletList(all[:n]))
 		} else {
 			block.Elements = append(block.Elements, richParagraph(all[:n]))
 		}
-		after, all = all[0].layout, all[n:]
+		after, all = all[0].Kind, all[n:]
 	}
 	return out
 }
 
 // together is how many of the first statements make one list or one paragraph.
-func together(all []statement) int {
-	item, total := all[0].layout == layoutItem, 0
+func together(all []layout.Statement) int {
+	item, total := all[0].Kind == layout.Item, 0
 	for n, s := range all {
-		total += len("\n") + chars(s.text())
-		if (s.layout == layoutItem) != item || !item && n > 0 && total > sectionChars {
+		total += len("\n") + layout.Chars(s.Text())
+		if (s.Kind == layout.Item) != item || !item && n > 0 && total > sectionChars {
 			return n
 		}
 	}
 	return len(all)
 }
 
-func bulletList(items []statement) api.RichTextElement {
+func bulletList(items []layout.Statement) api.RichTextElement {
 	out := api.NewRichTextList(api.RTEListBullet, 0)
 	for _, s := range items {
-		out.Elements = append(out.Elements, api.NewRichTextSection(richElements(s.spans)...))
+		out.Elements = append(out.Elements, api.NewRichTextSection(richElements(s.Spans)...))
 	}
 	return out
 }
 
-func richParagraph(some []statement) api.RichTextElement {
-	var spans []span
+func richParagraph(some []layout.Statement) api.RichTextElement {
+	var spans []layout.Span
 	for i, s := range some {
-		spans = append(spans, span{text: separator(some[:i], s)})
-		spans = append(spans, s.spans...)
+		spans = append(spans, layout.Span{Text: layout.Separator(some[:i], s)})
+		spans = append(spans, s.Spans...)
 	}
 	return api.NewRichTextSection(richElements(spans)...)
 }
 
-// separator is what stands between a statement and those before it.
-func separator(before []statement, s statement) string {
-	switch n := len(before); {
-	case n == 0:
-		return ""
-	case s.layout == layoutRun && before[n-1].layout == layoutRun:
-		return " "
-	}
-	return "\n"
-}
-
 func contextLine(s string) api.Block { return api.NewContextBlock("", mrkdwnObject(escape(s))) }
 
-func richLine(spans ...span) api.Block {
+func richLine(spans ...layout.Span) api.Block {
 	return api.NewRichTextBlock("", api.NewRichTextSection(richElements(spans)...))
 }
 
 // richElements are spans as Slack has them, neighbours that look alike as one.
-func richElements(spans []span) []api.RichTextSectionElement {
+func richElements(spans []layout.Span) []api.RichTextSectionElement {
 	var out []api.RichTextSectionElement
 	var last *api.RichTextSectionTextElement
 	bold := false
 	for _, s := range spans {
 		switch {
-		case s.text == "":
-		case s.url != "":
-			out, last = append(out, api.NewRichTextSectionLinkElement(s.url, s.text, nil)), nil
-		case last != nil && s.bold == bold:
-			last.Text += s.text
+		case s.Text == "":
+		case s.URL != "":
+			out, last = append(out, api.NewRichTextSectionLinkElement(s.URL, s.Text, nil)), nil
+		case last != nil && s.Bold == bold:
+			last.Text += s.Text
 		default:
-			last, bold = api.NewRichTextSectionTextElement(s.text, textStyle(s)), s.bold
+			last, bold = api.NewRichTextSectionTextElement(s.Text, textStyle(s)), s.Bold
 			out = append(out, last)
 		}
 	}
 	return out
 }
 
-func textStyle(s span) *api.RichTextSectionTextStyle {
-	if !s.bold {
+func textStyle(s layout.Span) *api.RichTextSectionTextStyle {
+	if !s.Bold {
 		return nil
 	}
 	return &api.RichTextSectionTextStyle{Bold: true}

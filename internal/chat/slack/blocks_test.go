@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"citebot/internal/chat"
+	"citebot/internal/chat/layout"
 	"citebot/internal/citations"
 )
 
@@ -295,7 +296,7 @@ func checkSound(t checked, p chat.Post, messages []message) {
 		if has := slices.ContainsFunc(nodes, isButtons); has && !last {
 			t.Errorf("message %d of %d has buttons", i+1, len(messages))
 		}
-		if i > 0 && !strings.HasPrefix(m.text, sayContinued) {
+		if i > 0 && !strings.HasPrefix(m.text, layout.SayContinued) {
 			t.Errorf("message %d does not say that it goes on: %q", i+1, m.text)
 		}
 	}
@@ -303,8 +304,8 @@ func checkSound(t checked, p chat.Post, messages []message) {
 		t.Errorf("marks %v, want %v", order, want)
 	}
 	checkComplete(t, p.Answer, strings.Join(parts, " "))
-	if plain := plainMessage(p).text; chars(plain) > textChars || plain == "" || aReference.MatchString(plain) {
-		t.Errorf("plain message of %d characters: %q", chars(plain), plain)
+	if plain := plainMessage(p).text; layout.Chars(plain) > textChars || plain == "" || aReference.MatchString(plain) {
+		t.Errorf("plain message of %d characters: %q", layout.Chars(plain), plain)
 	}
 }
 
@@ -313,26 +314,26 @@ func isButtons(n wireNode) bool { return n.Type == "actions" || n.Type == "conte
 // checkLimits checks a message against Slack's limits.
 func checkLimits(t checked, m message, nodes []wireNode) {
 	t.Helper()
-	if m.text == "" || chars(m.text) > textChars {
-		t.Errorf("fallback of %d characters: %q", chars(m.text), m.text)
+	if m.text == "" || layout.Chars(m.text) > textChars {
+		t.Errorf("fallback of %d characters: %q", layout.Chars(m.text), m.text)
 	}
 	if len(nodes) == 0 || len(nodes) > maxBlocks {
 		t.Errorf("%d blocks", len(nodes))
 	}
 	total := 0
 	walkNodes(nodes, func(n wireNode) {
-		total += span{text: n.Text.string, url: n.URL}.weight()
+		total += weigh(layout.Span{Text: n.Text.string, URL: n.URL})
 		switch {
 		case n.BlockID != "":
 			t.Errorf("block_id %q: one of Slack's own making is always new", n.BlockID)
 		case n.Type == "context" && (len(n.Elements) == 0 || len(n.Elements) > maxContext):
 			t.Errorf("%d elements in a context", len(n.Elements))
-		case n.Type == "rich_text_section" && (len(n.Elements) == 0 || chars(n.said()) > sectionChars):
-			t.Errorf("a section of %d elements and %d characters", len(n.Elements), chars(n.said()))
+		case n.Type == "rich_text_section" && (len(n.Elements) == 0 || layout.Chars(n.said()) > sectionChars):
+			t.Errorf("a section of %d elements and %d characters", len(n.Elements), layout.Chars(n.said()))
 		case strings.HasPrefix(n.Type, "rich_text") && len(n.Elements) == 0:
 			t.Errorf("an empty %s", n.Type)
-		case slices.Contains([]string{"text", "link", "mrkdwn", "plain_text"}, n.Type) && (n.Text.string == "" || chars(n.Text.string) > sectionChars):
-			t.Errorf("%s of %d characters", n.Type, chars(n.Text.string))
+		case slices.Contains([]string{"text", "link", "mrkdwn", "plain_text"}, n.Type) && (n.Text.string == "" || layout.Chars(n.Text.string) > sectionChars):
+			t.Errorf("%s of %d characters", n.Type, layout.Chars(n.Text.string))
 		}
 	})
 	if total > messageWeight {
@@ -427,7 +428,7 @@ func hasSource(a citations.Answer, n string) bool {
 func marksOf(a citations.Answer) []string {
 	var out []string
 	for i, p := range a.Parts {
-		if p.Kind == citations.Header && headsRows(a.Parts[i:]) {
+		if p.Kind == citations.Header && layout.HeadsRows(a.Parts[i:]) {
 			continue
 		}
 		for _, n := range p.Sources {
@@ -602,7 +603,7 @@ func TestLargeAnswers(t *testing.T) {
 			}
 			for i := range messages {
 				p.Page = i
-				if plain := plainMessage(p).text; chars(plain) > textChars || !strings.Contains(plain, "|Returns › Refunds>") {
+				if plain := plainMessage(p).text; layout.Chars(plain) > textChars || !strings.Contains(plain, "|Returns › Refunds>") {
 					t.Errorf("page %d in plain words: %q", i, plain)
 				}
 			}
@@ -645,7 +646,7 @@ func drawPost(t *rapid.T) chat.Post {
 	names := slices.Sorted(maps.Keys(hostile))
 	someWords := rapid.OneOf(
 		rapid.StringMatching(`[A-Za-zé]{1,8}( [a-z*_&<>|]{1,8}){0,12}`),
-		rapid.Map(rapid.SampledFrom(names), func(name string) string { return shorten(citations.Normal(hostile[name]), 60) }),
+		rapid.Map(rapid.SampledFrom(names), func(name string) string { return layout.Shorten(citations.Normal(hostile[name]), 60) }),
 	)
 	manyWords := rapid.Map(rapid.SampledFrom(names), func(name string) string { return citations.Normal(hostile[name]) })
 	a := citations.Answer{Verdict: citations.Answered}
@@ -685,7 +686,7 @@ func TestPagesOfAnyAnswer(t *testing.T) {
 
 func FuzzPages(f *testing.F) {
 	for _, s := range hostile {
-		f.Add(shorten(s, 200), "https://bot.example/s/1", uint8(3), uint8(2))
+		f.Add(layout.Shorten(s, 200), "https://bot.example/s/1", uint8(3), uint8(2))
 	}
 	kinds := []citations.PartKind{citations.Sentence, citations.Item, citations.Row, citations.Header}
 	f.Fuzz(func(t *testing.T, s, url string, parts, sources uint8) {

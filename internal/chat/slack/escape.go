@@ -1,10 +1,10 @@
 package slack
 
 import (
-	"net/url"
 	"strings"
 	"unicode"
 
+	"citebot/internal/chat/layout"
 	"citebot/internal/citations"
 
 	api "github.com/slack-go/slack"
@@ -24,15 +24,6 @@ import (
 // Bare addresses and names stay unlinked in mrkdwn objects because they are verbatim
 // (mrkdwn below), and in a message's text because it is sent with parse=none.
 // https://docs.slack.dev/messaging/formatting-message-text#automatic-parsing
-
-// oneLine makes s one line of text for an element that has no markup.
-func oneLine(s string) string { return citations.Normal(s) }
-
-// unmarked is oneLine for what stands beside marks: where the words of others hold an [n],
-// it is written as citations.Render writes it, and can be taken for no mark of ours.
-func unmarked(s string) string {
-	return citations.Render([]citations.Part{{Text: oneLine(s)}})
-}
 
 // escape makes s mrkdwn that shows s and does nothing.
 func escape(s string) string {
@@ -56,9 +47,9 @@ func escapeFit(s string, limit int) string {
 	s = citations.Clean(s)
 	n, total := 0, 0
 	for _, r := range s {
-		size := chars(string(r))
+		size := layout.Chars(string(r))
 		if total += max(size, len(entities[r])); total > limit {
-			return escape(shorten(s, n))
+			return escape(layout.Shorten(s, n))
 		}
 		n += size
 	}
@@ -130,15 +121,8 @@ const addressChars = 800
 // linkAddress returns the address to link to for a source's URL, safe within <…|…>, or ""
 // where it is not one that a browser should open.
 func linkAddress(raw string) string {
-	if chars(raw) > addressChars || raw != citations.Clean(raw) {
-		return ""
-	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return ""
-	}
-	safe := strings.NewReplacer(" ", "%20", "|", "%7C", "<", "%3C", ">", "%3E", `"`, "%22", "`", "%60").Replace(u.String())
-	if chars(escapeAddress(safe)) > addressChars {
+	safe := layout.Address(raw, " |<>\"`", addressChars)
+	if layout.Chars(escapeAddress(safe)) > addressChars {
 		return ""
 	}
 	return safe

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"citebot/internal/chat/layout"
 	"citebot/internal/citations"
 )
 
@@ -67,13 +68,13 @@ func seenAs(s string) string {
 
 func FuzzEscape(f *testing.F) {
 	for _, s := range hostile {
-		f.Add(shorten(s, 300), 100)
+		f.Add(layout.Shorten(s, 300), 100)
 	}
 	f.Fuzz(func(t *testing.T, s string, limit int) {
 		limit = 20 + max(limit, 0)%4000
 		short := escapeFit(s, limit)
-		if chars(short) > limit {
-			t.Errorf("escapeFit(%q, %d) = %q: %d characters", s, limit, short, chars(short))
+		if layout.Chars(short) > limit {
+			t.Errorf("escapeFit(%q, %d) = %q: %d characters", s, limit, short, layout.Chars(short))
 		}
 		for _, got := range []string{escape(s), short} {
 			stripped := strings.NewReplacer("&amp;", "", "&lt;", "", "&gt;", "").Replace(got)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"citebot/internal/chat/layout"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	api "github.com/slack-go/slack"
@@ -65,7 +67,7 @@ func indentedJSON(t *testing.T, v any) string {
 func TestFormLimits(t *testing.T) {
 	v := feedbackView(1 << 62)
 	for _, o := range []*api.TextBlockObject{v.Title, v.Submit, v.Close} {
-		if o.Type != api.PlainTextType || chars(o.Text) > viewTitle {
+		if o.Type != api.PlainTextType || layout.Chars(o.Text) > viewTitle {
 			t.Errorf("%+v", o)
 		}
 	}
@@ -95,7 +97,7 @@ func TestHomeOfAnything(t *testing.T) {
 					t.Errorf("not verbatim: %.200q", n.Text.string)
 				}
 				more = more || n.Text.string == "and 160 more"
-				if strings.HasPrefix(n.Type, "rich_text_") && (len(n.Elements) == 0 || n.Type == "rich_text_section" && chars(n.said()) > sectionChars) {
+				if strings.HasPrefix(n.Type, "rich_text_") && (len(n.Elements) == 0 || n.Type == "rich_text_section" && layout.Chars(n.said()) > sectionChars) {
 					t.Errorf("%s of %d elements", n.Type, len(n.Elements))
 				}
 			})
@@ -109,7 +111,7 @@ func TestHomeOfAnything(t *testing.T) {
 func TestPrompts(t *testing.T) {
 	for _, s := range hostile {
 		for _, p := range prompts(Home{Questions: []string{s, s, s, s, s, s}}) {
-			if p.Title == "" || p.Message == "" || chars(p.Title) > promptChars {
+			if p.Title == "" || p.Message == "" || layout.Chars(p.Title) > promptChars {
 				t.Errorf("%+v", p)
 			}
 		}

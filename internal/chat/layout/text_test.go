@@ -1,4 +1,4 @@
-package slack
+package layout
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestSplitText(t *testing.T) {
+func TestSplit(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
 		limit    int
@@ -31,8 +31,8 @@ func TestSplitText(t *testing.T) {
 		{"one that is too large", "😀😀", 1, []string{"😀", "😀"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, splitText(c.in, c.limit)); diff != "" {
-				t.Errorf("splitText(%q, %d) (-want +got):\n%s", c.in, c.limit, diff)
+			if diff := cmp.Diff(c.want, split(c.in, c.limit, Chars)); diff != "" {
+				t.Errorf("split(%q, %d) (-want +got):\n%s", c.in, c.limit, diff)
 			}
 		})
 	}
@@ -53,34 +53,34 @@ func TestShorten(t *testing.T) {
 		{"ab👨‍👩‍👧cd", 9, "ab…"},
 		{"e\u0323\u0301x y", 3, "e\u0323…"},
 	} {
-		if got := shorten(c.in, c.limit); got != c.want {
-			t.Errorf("shorten(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
+		if got := Shorten(c.in, c.limit); got != c.want {
+			t.Errorf("Shorten(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
 		}
 	}
 }
 
-func FuzzSplitText(f *testing.F) {
-	for _, s := range hostile {
-		f.Add(shorten(s, 300), 100)
-		f.Add(shorten(s, 300), 7)
+func FuzzSplit(f *testing.F) {
+	for _, s := range hardToCut {
+		f.Add(s, 100)
+		f.Add(s, 7)
 	}
 	f.Fuzz(func(t *testing.T, s string, limit int) {
 		s, limit = strings.ToValidUTF8(s, ""), 2+max(limit, 0)%4000
-		pieces := splitText(s, limit)
+		pieces := split(s, limit, Chars)
 		if lettersOf(strings.Join(pieces, "")) != lettersOf(s) {
-			t.Fatalf("splitText(%q, %d) = %q", s, limit, pieces)
+			t.Fatalf("split(%q, %d) = %q", s, limit, pieces)
 		}
 		whole := clusterStarts(s, limit)
 		at := 0
 		for _, p := range pieces {
 			at += strings.Index(s[at:], p)
-			if p == "" || chars(p) > limit || !whole[at] {
-				t.Errorf("piece %q of %d characters at %d, limit %d", p, chars(p), at, limit)
+			if p == "" || Chars(p) > limit || !whole[at] {
+				t.Errorf("piece %q of %d characters at %d, limit %d", p, Chars(p), at, limit)
 			}
 			at += len(p)
 		}
-		if short := shorten(s, limit); chars(short) > limit || strings.TrimSpace(s) != "" && short == "" {
-			t.Errorf("shorten(%q, %d) = %q", s, limit, short)
+		if short := Shorten(s, limit); Chars(short) > limit || strings.TrimSpace(s) != "" && short == "" {
+			t.Errorf("Shorten(%q, %d) = %q", s, limit, short)
 		}
 	})
 }
@@ -94,10 +94,27 @@ func clusterStarts(s string, limit int) map[int]bool {
 	for g := graphemes.FromString(s); g.Next(); {
 		space := true
 		for i, r := range g.Value() {
-			starts[at+i] = space || chars(g.Value()) > limit
+			starts[at+i] = space || Chars(g.Value()) > limit
 			space = unicode.IsSpace(r)
 		}
 		at += len(g.Value())
 	}
 	return starts
+}
+
+// lettersOf is s without white space.
+func lettersOf(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// hardToCut are texts with few places to cut at, or none.
+var hardToCut = []string{
+	"", " a ", strings.Repeat("x", 300), strings.Repeat("a word and ", 30), strings.Repeat("It is. Is it? ", 20),
+	strings.Repeat("👨‍👩‍👧‍👦🇩🇪👍🏽1️⃣", 20), strings.Repeat("e\u0301\u0323\u0308", 80), "z" + strings.Repeat("\u0323", 300),
+	"日本。語語。語", "a\x00\x1b[31mred\x07\r\n\tb", "\u0301 \u0301\n\u0301", "שלום \u202eevil\u202c العربية",
 }
