@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"citebot/internal/chat/slack"
-
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -39,7 +37,7 @@ func TestConfigOrder(t *testing.T) {
 	}
 	want := config{
 		Docs: "from-file", State: "from-env", HTTP: "127.0.0.1:3", Language: "en",
-		Audience: []string{"public", "staff"}, Slack: defaults().Slack, Token: "secret",
+		Audience: []string{"public", "staff"}, Slack: defaults().Slack, Discord: defaults().Discord, Token: "secret",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -48,7 +46,7 @@ func TestConfigOrder(t *testing.T) {
 
 // A file that sets nothing leaves the defaults, however it says nothing.
 func TestConfigThatSetsNothing(t *testing.T) {
-	for _, text := range []string{"", "\n\n", "# nothing\n", "---\n", "docs:\naudience:\nslack:\n", "slack:\n  limits:\n    # person: 3\n"} {
+	for _, text := range []string{"", "\n\n", "# nothing\n", "---\n", "docs:\naudience:\nslack:\ndiscord:\n", "slack:\n  limits:\n    # person: 3\n"} {
 		got, err := loadConfig(environment(), flags{Config: write(t, "bot.yaml", text)})
 		if diff := cmp.Diff(defaults(), got); diff != "" || err != nil {
 			t.Errorf("%q: %v\n%s", text, err, diff)
@@ -98,6 +96,27 @@ func TestConfigErrors(t *testing.T) {
 		{"a limit of none", "slack: {limits: {person: 0}}\n", nil, []string{"slack.limits", "person is 0", "at least 1"}},
 		{"a Slack token in the file", "slack: {bot_token: abc}\n", nil, []string{"bot.yaml:1: ", `unknown key "bot_token"`}},
 		{"Slack's address", "", []string{"SLACK_API_URL", "127.0.0.1:9000/api/"}, []string{"SLACK_API_URL", "https://"}},
+
+		{"mistyped Discord key", "discord:\n  persn: role:1\n", nil, []string{"bot.yaml:2: ", `"persn"`, `"person"`}},
+		{"mistyped key of a server", "discord:\n  guilds:\n    123456789012345678:\n      audiences: [a]\n", nil, []string{"bot.yaml:4: ", `"audiences"`, `"audience"`}},
+		{"mistyped key of a Discord channel", "discord:\n  channels:\n    123456789012345678: {auto-answer: true}\n", nil, []string{"bot.yaml:3: ", `"auto-answer"`, `"auto_answer"`}},
+		{"a server that answers unasked", "discord:\n  guilds:\n    123456789012345678: {auto_answer: true}\n", nil, []string{"bot.yaml:3: ", `"auto_answer"`, "audience person"}},
+		{"a server's name", "discord: {guilds: {tarn: {}}}\n", nil, []string{"discord.guilds", `"tarn"`, "id of a server", "Developer Mode"}},
+		{"a Discord channel's name", "discord: {channels: {'#help': {}}}\n", nil, []string{"discord.channels", `"#help"`, "id of a channel", "Copy ID"}},
+		{"a Discord channel without a name", "discord: {channels: {'': {}}}\n", nil, []string{"discord.channels", `""`, "id of a channel"}},
+		{"a year for an id", "discord: {channels: {2026: {}}}\n", nil, []string{`"2026"`, "15 to 20 digits"}},
+		{"a Discord id without its kind", "discord: {person: 123456789012345678}\n", nil, []string{"discord.person ", `"123456789012345678"`, "role:ID", "member:ID"}},
+		{"a role's name", "discord: {guilds: {123456789012345678: {person: 'role:care'}}}\n", nil, []string{"discord.guilds.123456789012345678.person", `"role:care"`}},
+		{"a Discord channel's person", "discord: {channels: {123456789012345678: {person: '@anna'}}}\n", nil, []string{"discord.channels.123456789012345678.person", `"@anna"`}},
+		{"a space inside a person", "discord: {person: 'role: 123456789012345678'}\n", nil, []string{"discord.person", "neither role:ID"}},
+		{"a person for a Discord channel", "discord: {person: 'role:123456789012345678', person_channel: 'role:123456789012345678'}\n", nil, []string{"discord.person_channel", "id of a channel"}},
+		{"a Discord place without a person", "discord: {person_channel: 123456789012345678}\n", nil, []string{"discord.person_channel", "nobody", "discord.person"}},
+		{"a Discord limit of none", "discord: {limits: {channel: -1}}\n", nil, []string{"discord.limits", "channel -1", "at least 1"}},
+		{"no shard", "discord: {shards: 0}\n", nil, []string{"discord.shards", "0", "write 1"}},
+		{"a Discord token in the file", "discord: {token: abc}\n", nil, []string{"bot.yaml:1: ", `unknown key "token"`}},
+		{"Discord's address", "", []string{"DISCORD_API_URL", "127.0.0.1:9001"}, []string{"DISCORD_API_URL", "http://"}},
+		{"too much of Discord's address", "", []string{"DISCORD_API_URL", "http://127.0.0.1:9001/api/v10/"}, []string{"DISCORD_API_URL", "/api/v10, which the bot adds"}},
+		{"two Discord tokens", "", []string{"DISCORD_TOKEN", "a", "DISCORD_TOKEN_FILE", "b"}, []string{"DISCORD_TOKEN", "unset one"}},
 		{"two bot tokens", "", []string{"SLACK_BOT_TOKEN", "a", "SLACK_BOT_TOKEN_FILE", "b"}, []string{"SLACK_BOT_TOKEN", "unset one"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -117,110 +136,18 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// Wrong tokens are told apart by how they begin, and are never shown.
-func TestSlackSecrets(t *testing.T) {
-	const bot, app, user, signing = "xoxb-1-hushhush", "xapp-1-hushhush", "xoxp-1-hushhush", "0123hushhush"
-	for _, test := range []struct {
-		name              string
-		bot, app, signing string
-		want              string // in the error; "": there is none
-	}{
-		{"off", "", "", "", ""},
-		{"Socket Mode", bot, app, "", ""},
-		{"HTTP", bot, "", signing, ""},
-		{"both", bot, app, signing, ""},
-		{"app token as bot token", app, app, "", "SLACK_BOT_TOKEN holds an app-level token (xapp-…); the bot token begins with xoxb-: OAuth & Permissions → Bot User OAuth Token"},
-		{"user token as bot token", user, app, "", "SLACK_BOT_TOKEN holds a user token (xoxp-…); the bot token begins with xoxb-"},
-		{"rotated token", "xoxe.xoxb-1-hushhush", app, "", "SLACK_BOT_TOKEN holds a token that is rotated"},
-		{"bot token as app token", bot, bot, "", "SLACK_APP_TOKEN holds a bot token (xoxb-…); the app-level token begins with xapp-: Basic Information → App-Level Tokens"},
-		{"no token", "hushhush", app, "", "SLACK_BOT_TOKEN holds something else than a token"},
-		{"more than a token", bot + " # the bot's", app, "", "SLACK_BOT_TOKEN holds white space"},
-		{"token as signing secret", bot, "", app, "SLACK_SIGNING_SECRET holds an app-level token (xapp-…); the signing secret is at Basic Information"},
-		{"bot token alone", bot, "", "", "add SLACK_APP_TOKEN (Basic Information → App-Level Tokens"},
-		{"no bot token", "", app, "", "SLACK_BOT_TOKEN is missing beside Slack's other secrets; add it (OAuth & Permissions"},
-		{"signing secret alone", "", "", signing, "SLACK_BOT_TOKEN is missing"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			_, err := loadConfig(environment("SLACK_BOT_TOKEN", test.bot, "SLACK_APP_TOKEN", test.app, "SLACK_SIGNING_SECRET", test.signing),
-				flags{Config: write(t, "bot.yaml", "")})
-			switch {
-			case test.want == "" && err != nil:
-				t.Error(err)
-			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
-				t.Errorf("error %v does not say %q", err, test.want)
-			case err != nil && strings.Contains(err.Error(), "hush"):
-				t.Errorf("the error shows a secret: %v", err)
-			}
-		})
-	}
-}
-
-func TestSlackSecretsFromFiles(t *testing.T) {
-	got, err := loadConfig(environment(
-		"SLACK_BOT_TOKEN_FILE", write(t, "bot", "xoxb-1\n"),
-		"SLACK_APP_TOKEN_FILE", write(t, "app", "xapp-1\n"),
-		"SLACK_SIGNING_SECRET_FILE", write(t, "signing", "abc\n"),
-		"SLACK_API_URL", "http://127.0.0.1:9000/api"),
-		flags{Config: write(t, "bot.yaml", "")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := defaults().Slack
-	want.BotToken, want.AppToken, want.SigningSecret, want.APIURL = "xoxb-1", "xapp-1", "abc", "http://127.0.0.1:9000/api/"
-	if diff := cmp.Diff(want, got.Slack); diff != "" || !got.slackOn() {
-		t.Error(diff)
-	}
-}
-
-func TestSlackRules(t *testing.T) {
-	c, err := loadConfig(environment(), flags{Config: write(t, "bot.yaml", sampleSlack(t))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := slack.Rules{
-		Audience: []string{"public"},
-		Direct:   []string{"public"},
-		Person:   slack.Person{ID: "S0614TZR7", Channel: "C0HELP"},
-		Channels: map[string]slack.Channel{
-			"C0123ABCD": {Audience: []string{"public", "staff"}, AutoAnswer: true, Person: slack.Person{ID: "S0456", Channel: "C0HELP"}},
-		},
-	}
-	if diff := cmp.Diff(want, c.slackRules()); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff(slackLimits{Person: 10, Channel: 60}, c.Slack.Limits); diff != "" {
-		t.Error(diff)
-	}
-	if c.slackOn() {
-		t.Error("Slack is on without a token")
-	}
-}
-
-// One limit can be set without the other, and a channel can be without a person.
-func TestSlackDefaults(t *testing.T) {
-	c, err := loadConfig(environment(), flags{Config: write(t, "bot.yaml", "slack: {limits: {person: 3}, channels: {C01: {}}}\n")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(slackLimits{Person: 3, Channel: 60}, c.Slack.Limits); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff(slack.Rules{Channels: map[string]slack.Channel{"C01": {}}}, c.slackRules()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// sampleSlack is the section slack of the sample that ships, without its comment signs.
-func sampleSlack(t *testing.T) string {
+// sampleSection is a section of the sample that ships, without its comment signs.
+func sampleSection(t *testing.T, name string) string {
 	text, err := os.ReadFile("../../bot.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, ok := strings.Cut(string(text), "\n# slack:")
+	_, section, ok := strings.Cut(string(text), "\n# "+name+":\n")
 	if !ok {
-		t.Fatal("bot.yaml does not show the section slack")
+		t.Fatalf("bot.yaml does not show the section %s", name)
 	}
-	return strings.ReplaceAll("# slack:"+section, "\n# ", "\n")[len("# "):]
+	section, _, _ = strings.Cut(section, "\n\n")
+	return name + ":\n" + strings.TrimPrefix(strings.ReplaceAll("\n"+section, "\n# ", "\n"), "\n")
 }
 
 func TestConfigFileThatIsNotThere(t *testing.T) {
@@ -244,7 +171,7 @@ func TestConfigAsFarAsItGoes(t *testing.T) {
 
 // Whatever a file holds, the answer is a configuration or an error that begins with its place.
 func FuzzConfigFile(f *testing.F) {
-	for _, text := range []string{"", "docs: a\n", "slack: {channels: {C01: {persn: a}}}\n", "folders: [{pth: a}]\n", "---\n- a\n", "a: &x {b: *x}\n", "? [a]\n: b\n", "<<: {docs: a}\n", "folders: !000000000 00"} {
+	for _, text := range []string{"", "docs: a\n", "slack: {channels: {C01: {persn: a}}}\n", "discord: {guilds: {18446744073709551616: {persn: a}}}\n", "folders: [{pth: a}]\n", "---\n- a\n", "a: &x {b: *x}\n", "? [a]\n: b\n", "<<: {docs: a}\n", "folders: !000000000 00"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -272,10 +199,15 @@ func TestSampleConfig(t *testing.T) {
 			t.Errorf("bot.yaml does not show the key %s", key)
 		}
 	}
-	for _, section := range []reflect.Type{reflect.TypeFor[slackConfig](), reflect.TypeFor[slackChannel](), reflect.TypeFor[slackLimits]()} {
-		for _, key := range yamlKeys(section) {
-			if !strings.Contains(sampleSlack(t), "  "+key+":") {
-				t.Errorf("bot.yaml does not show the key slack.….%s", key)
+	for section, types := range map[string][]reflect.Type{
+		"slack":   {reflect.TypeFor[slackConfig](), reflect.TypeFor[slackChannel](), reflect.TypeFor[askLimits]()},
+		"discord": {reflect.TypeFor[discordConfig](), reflect.TypeFor[discordGuild](), reflect.TypeFor[discordChannel](), reflect.TypeFor[askLimits]()},
+	} {
+		for _, typ := range types {
+			for _, key := range yamlKeys(typ) {
+				if !strings.Contains(sampleSection(t, section), "  "+key+":") {
+					t.Errorf("bot.yaml does not show the key %s.….%s", section, key)
+				}
 			}
 		}
 	}

@@ -45,13 +45,16 @@
 //
 //	message ─► accept (durable, once) ─► answer ─► post (once) ─► record
 //
-// What people write in Slack reaches [citebot/internal/chat/slack] over a socket or as web
-// requests. It decides what is meant for the bot and hands it to the desk of package chat,
-// which writes it to [citebot/internal/ledger] before Slack gets its acknowledgement. From
-// then on each step is a row in that SQLite file: a crash anywhere loses no question and
-// shows no answer twice. talk.go plugs these together; `bot gaps` lists what the documents
-// did not answer, `bot doctor` what is wrong with the tokens. The tests speak with
-// [citebot/internal/chat/slack/slacktest], a Slack that can misbehave.
+// What people write in Slack reaches [citebot/internal/chat/slack], and in Discord
+// [citebot/internal/chat/discord], over a socket or as web requests. Each decides what is
+// meant for the bot and hands it to the desk of package chat, which writes it to
+// [citebot/internal/ledger] before the platform gets its acknowledgement. From then on each
+// step is a row in that SQLite file: a crash anywhere loses no question and shows no answer
+// twice. [citebot/internal/chat/layout] sets an answer as statements, marks and footnotes
+// that fit, which each platform then puts into its own markup. talk.go plugs these together;
+// `bot gaps` lists what the documents did not answer, `bot doctor` what is wrong with the
+// tokens. The tests speak with [citebot/internal/chat/slack/slacktest] and
+// [citebot/internal/chat/discord/discordtest], a Slack and a Discord that can misbehave.
 //
 // # Where answers are shown
 //

@@ -10,9 +10,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
+	"citebot/internal/chat/discord"
 	"citebot/internal/chat/slack"
 	"citebot/internal/chat/web"
 	"citebot/internal/kb/embed"
@@ -23,8 +25,8 @@ type doctorCmd struct {
 	JSON bool `help:"Print JSON, one finding a line."`
 }
 
-// A diagnosis is what the doctor found out about one thing. Slack's findings are of the
-// same form.
+// A diagnosis is what the doctor found out about one thing. The findings of the platforms
+// are of the same form.
 type diagnosis struct {
 	What   string `json:"what"`
 	State  string `json:"state"` // one of the states below
@@ -45,13 +47,13 @@ const (
 func (c *doctorCmd) Run(ctx context.Context, b *bot) error {
 	cfg, cfgErr := b.config()
 	d := doctor{cfg: cfg, file: cmp.Or(b.flags.Config, configFile), cfgErr: cfgErr}
-	counts, clicks := map[string]int{}, false
+	counts, clicks := map[string]int{}, clicks{}
 	for _, look := range []func(context.Context) []diagnosis{
-		d.configuration, d.documents, d.model, d.state, d.ledger, d.web, d.links, d.slack, d.others,
+		d.configuration, d.documents, d.model, d.state, d.ledger, d.web, d.links, d.slack, d.discord, d.others,
 	} {
 		for _, found := range look(ctx) {
 			counts[found.State]++
-			clicks = clicks || strings.Contains(found.Remedy, " → ")
+			clicks.note(found)
 			if err := b.say.finding(found, c.JSON); err != nil {
 				return err
 			}
@@ -61,12 +63,42 @@ func (c *doctorCmd) Run(ctx context.Context, b *bot) error {
 		}
 	}
 	if !c.JSON {
-		b.say.verdict(counts[stateProblem], counts[stateWarn], clicks)
+		b.say.verdict(counts[stateProblem], counts[stateWarn], clicks.explained())
 	}
 	if counts[stateProblem] > 0 {
 		return errFound
 	}
 	return nil
+}
+
+// clicks are the platforms some of whose remedies name pages of the app's settings.
+type clicks map[string]bool
+
+// appPages are the settings that remedies name, by platform, and where those are.
+var appPages = []struct {
+	platform string
+	page     *regexp.Regexp
+	are      string
+}{
+	{"Slack", regexp.MustCompile(` → `), "OAuth & Permissions and other names before a → are pages of the Slack app's settings: https://api.slack.com/apps"},
+	{"Discord", regexp.MustCompile(`\b(Bot|General Information) → `), "Bot and General Information before a → are pages of the Discord app's settings: https://discord.com/developers/applications"},
+}
+
+func (c clicks) note(found diagnosis) {
+	for _, p := range appPages {
+		about := strings.HasPrefix(found.What, p.platform) || strings.Contains(found.Detail, strings.ToUpper(p.platform)+"_")
+		c[p.platform] = c[p.platform] || about && p.page.MatchString(found.Remedy)
+	}
+}
+
+// explained says where those pages are.
+func (c clicks) explained() (lines []string) {
+	for _, p := range appPages {
+		if c[p.platform] {
+			lines = append(lines, p.are)
+		}
+	}
+	return lines
 }
 
 // A doctor looks at what is configured.
@@ -200,8 +232,8 @@ func (d doctor) links(context.Context) []diagnosis {
 		return []diagnosis{found}
 	}
 	begin := cmp.Or(d.cfg.PublicURL, "http://"+d.cfg.HTTP)
-	if d.cfg.slackOn() && onlyHere(begin) {
-		return []diagnosis{{what, stateWarn, begin + " is this machine: people in Slack cannot open their sources",
+	if on := d.cfg.platforms(); len(on) > 0 && onlyHere(begin) {
+		return []diagnosis{{what, stateWarn, begin + " is this machine: people in " + strings.Join(on, " and ") + " cannot open their sources",
 			"set BOT_PUBLIC_URL to where they reach the bot, for example https://bot.example.com"}}
 	}
 	return one(what, stateOK, "begin with %s", begin)
@@ -231,15 +263,40 @@ func (d doctor) slack(ctx context.Context) []diagnosis {
 	for _, f := range slack.Examine(ctx, slack.Config{
 		BotToken: s.BotToken, AppToken: s.AppToken, SigningSecret: s.SigningSecret, APIURL: s.APIURL, Rules: d.cfg.slackRules(),
 	}) {
-		f.Remedy = strings.ReplaceAll(f.Remedy, "https://your-host", strings.TrimRight(cmp.Or(d.cfg.PublicURL, "https://your-host"), "/"))
-		found = append(found, diagnosis(f))
+		found = append(found, d.located(diagnosis(f)))
 	}
+	return found
+}
+
+func (d doctor) discord(ctx context.Context) []diagnosis {
+	c := d.cfg.Discord
+	switch {
+	case c.validate() != nil:
+		return []diagnosis{{"Discord", stateWarn, "was not tried", "mend the configuration first, as said above"}}
+	case !d.cfg.discordOn() && len(c.Channels)+len(c.Guilds) > 0:
+		return one("Discord", stateOff, "bot.yaml has rules for it, but DISCORD_TOKEN is not set")
+	case !d.cfg.discordOn():
+		return one("Discord", stateOff, "DISCORD_TOKEN is not set")
+	}
+	var found []diagnosis
+	for _, f := range discord.Examine(ctx, discord.Config{
+		Token: c.Token, PublicKey: c.PublicKey, APIURL: c.APIURL, Shards: c.Shards, Rules: d.cfg.discordRules(),
+	}) {
+		found = append(found, d.located(diagnosis(f)))
+	}
+	return found
+}
+
+// located has the bot's own address where a platform wants to be told it.
+func (d doctor) located(found diagnosis) diagnosis {
+	const sample = "https://your-host"
+	found.Remedy = strings.ReplaceAll(found.Remedy, sample, strings.TrimRight(cmp.Or(d.cfg.PublicURL, sample), "/"))
 	return found
 }
 
 // others are what this build does not have yet.
 func (d doctor) others(context.Context) (found []diagnosis) {
-	for _, what := range []string{"Discord", "Qdrant", "LLM"} {
+	for _, what := range []string{"Qdrant", "LLM"} {
 		found = append(found, one(what, stateOff, "not part of this build")...)
 	}
 	return found

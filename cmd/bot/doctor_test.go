@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"citebot/internal/chat/discord/discordtest"
 	"citebot/internal/ledger"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,10 +26,12 @@ func runBot(t *testing.T, env func(string) string, args ...string) (code int, ou
 	return code, o.String(), p.String()
 }
 
+const doctoredConfig = "slack: {channels: {C01: {}}}\ndiscord: {channels: {" + discordtest.Help + ": {auto_answer: true}}}\n"
+
 // doctored runs bot doctor and returns its findings by what they are about.
 func doctored(t *testing.T, pairs ...string) (code int, found map[string]diagnosis) {
 	t.Helper()
-	code, out, problems := runBot(t, environment(pairs...), "doctor", "--json", "--config", write(t, "bot.yaml", "slack: {channels: {C01: {}}}\n"))
+	code, out, problems := runBot(t, environment(pairs...), "doctor", "--json", "--config", write(t, "bot.yaml", doctoredConfig))
 	if problems != "" || strings.Contains(out, "hush") {
 		t.Errorf("%s%s", out, problems)
 	}
@@ -74,7 +77,7 @@ func TestDoctorWithoutAnything(t *testing.T) {
 		"web address":   {State: "ok", Detail: "is free"},
 		"source links":  {State: "ok", Detail: "http://127.0.0.1:0"},
 		"Slack":         {State: "off", Detail: "bot.yaml has rules for it, but SLACK_BOT_TOKEN is not set"},
-		"Discord":       {State: "off"},
+		"Discord":       {State: "off", Detail: "bot.yaml has rules for it, but DISCORD_TOKEN is not set"},
 		"Qdrant":        {State: "off"},
 		"LLM":           {State: "off"},
 	} {
@@ -118,6 +121,14 @@ func TestDoctorFindsProblems(t *testing.T) {
 		{"Slack", slackIn(t), diagnosis{"Slack token", "ok", "workspace Tarn, bot @citebot", ""}},
 		{"Slack's scopes", slackIn(t), diagnosis{"Slack scopes", "warn", "missing: app_mentions:read", "Add an OAuth Scope"}},
 		{"Slack's channels", slackIn(t), diagnosis{"Slack C01", "problem", "@citebot is not in #help", "/invite"}},
+		{"swapped Discord secrets", []string{"DISCORD_TOKEN", "xoxb-hush"}, diagnosis{"configuration", "problem", "DISCORD_TOKEN holds a bot token (xoxb-…) of Slack", ""}},
+		{"swapped Discord secrets, Discord", []string{"DISCORD_TOKEN", "xoxb-hush"}, diagnosis{"Discord", "warn", "was not tried", "configuration"}},
+		{"links from Discord to here", guildIn(t), diagnosis{"source links", "warn", "people in Discord cannot open their sources", "BOT_PUBLIC_URL"}},
+		{"links from both to here", append(guildIn(t), slackIn(t)...), diagnosis{"source links", "warn", "people in Slack and Discord cannot open", "BOT_PUBLIC_URL"}},
+		{"Discord", guildIn(t), diagnosis{"Discord token", "ok", "of the app Citebot", ""}},
+		{"Discord's intent", guildIn(t), diagnosis{"Discord intents", "problem", "needs Message Content", "Message Content Intent"}},
+		{"Discord's channels", guildIn(t), diagnosis{"Discord channel", "ok", "#help in Citebot HQ", ""}},
+		{"Discord over HTTP", guildOverHTTP(t), diagnosis{"Discord HTTP", "problem", "does not know where", "https://bot.example.com/discord/interactions"}},
 		{"Slack over HTTP", append(slackIn(t), "BOT_PUBLIC_URL", "https://bot.example.com/"), diagnosis{"Slack HTTP", "ok", "", "https://bot.example.com/slack/events"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -145,6 +156,18 @@ func slackIn(t *testing.T) []string {
 	return []string{"SLACK_BOT_TOKEN", "xoxb-hushhush", "SLACK_SIGNING_SECRET", "hushhush", "SLACK_API_URL", workspace(t)}
 }
 
+// guildIn is the environment for a Discord in which all is well but the intent.
+func guildIn(t *testing.T) []string {
+	fake := discordtest.New(t)
+	return []string{"DISCORD_TOKEN", fake.Token, "DISCORD_API_URL", fake.URL()}
+}
+
+// guildOverHTTP is the same with commands over HTTP, of which Discord was not told.
+func guildOverHTTP(t *testing.T) []string {
+	fake := discordtest.New(t)
+	return []string{"DISCORD_TOKEN", fake.Token, "DISCORD_API_URL", fake.URL(), "DISCORD_PUBLIC_KEY", fake.PublicKey(), "BOT_PUBLIC_URL", "https://bot.example.com/"}
+}
+
 func TestDoctorReadsTheLedger(t *testing.T) {
 	state := t.TempDir()
 	l, err := ledger.Open(t.Context(), filepath.Join(state, "ledger.db"))
@@ -169,7 +192,10 @@ func TestDoctorOnATerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	say.verdict(1, 2, true)
+	pages := clicks{}
+	pages.note(diagnosis{What: "Slack token", Remedy: "copy it again: OAuth & Permissions → Bot User OAuth Token"})
+	pages.note(diagnosis{What: "Discord channel", Remedy: "in Discord: help → Edit Channel → Permissions"}) // no page of an app
+	say.verdict(1, 2, pages.explained())
 	want := `ok       documents         36 documents with 348 passages in
                            kb-docs
 problem  Slack C0HELP      @citebot is not in
@@ -180,7 +206,7 @@ problem  Slack C0HELP      @citebot is not in
                              @citebot
 
 OAuth & Permissions and other names before a → are pages of
-the app's settings: https://api.slack.com/apps
+the Slack app's settings: https://api.slack.com/apps
 1 problem, 2 warnings.
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {

@@ -29,7 +29,7 @@ func (c *gapsCmd) Run(ctx context.Context, b *bot) error {
 	}
 	gaps, err := readGaps(ctx, cfg.State, time.Now().AddDate(0, 0, -c.Days))
 	if errors.Is(err, fs.ErrNotExist) {
-		b.say.note("nothing recorded yet: there is no ledger in %s; `bot serve` keeps one of what people ask in Slack", cfg.State)
+		b.say.note("nothing recorded yet: there is no ledger in %s; `bot serve` keeps one of what people ask on chat platforms", cfg.State)
 		return nil
 	}
 	if err != nil {

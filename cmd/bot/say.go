@@ -482,11 +482,11 @@ const (
 	yellow = "33"
 )
 
-// verdict sums the doctor's findings up. With clicks, some remedies are pages of Slack's.
-func (t *terminal) verdict(problems, warnings int, clicks bool) {
+// verdict sums the doctor's findings up, beneath what explains the remedies.
+func (t *terminal) verdict(problems, warnings int, explained []string) {
 	fmt.Fprintln(t.out)
-	if clicks {
-		t.paragraphs("OAuth & Permissions and other names before a → are pages of the app's settings: https://api.slack.com/apps", "")
+	for _, text := range explained {
+		t.paragraphs(text, "")
 	}
 	switch {
 	case problems+warnings == 0:

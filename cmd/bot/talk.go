@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"citebot/internal/chat"
+	"citebot/internal/chat/discord"
 	"citebot/internal/chat/slack"
 	"citebot/internal/chat/web"
 	"citebot/internal/citations"
@@ -28,14 +30,23 @@ func ledgerFile(state string) string { return filepath.Join(state, "ledger.db") 
 
 // A talk is the bot on chat platforms: what it remembers, what answers, where it speaks.
 type talk struct {
-	ledger  *ledger.Ledger
-	desk    *chat.Desk
-	slack   *slack.Slack         // nil: off
-	metrics *prometheus.Registry // of all of these, and of the web
+	ledger   *ledger.Ledger
+	desk     *chat.Desk
+	surfaces []surface            // those that are on
+	metrics  *prometheus.Registry // of all of these, and of the web
 
 	mu      sync.Mutex
 	checked time.Time
 	broken  error // of the ledger, as of checked
+}
+
+// A surface is one chat platform, as the desk and the web need it.
+type surface interface {
+	chat.Platform
+	Run(ctx context.Context) error           // until ctx ends
+	Close()                                  // after Run and the desk have ended
+	Ready() (connected bool, problem string) // whether questions reach the bot
+	Webhooks() map[string]http.Handler       // addresses that the platform calls, by path
 }
 
 // openTalk opens the ledger, and makes the platforms that are configured. The caller
@@ -54,18 +65,29 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) (*
 		Answer: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
 			return p.answerer.Answer(ctx, q, progress)
 		},
-		Limits:   map[string]chat.Limits{"slack": {PerPerson: cfg.Slack.Limits.Person, PerChannel: cfg.Slack.Limits.Channel}},
+		Limits:   map[string]chat.Limits{"slack": cfg.Slack.Limits.perMinute(), "discord": cfg.Discord.Limits.perMinute()},
 		Registry: t.metrics,
 		Log:      log,
 	})
 	if err == nil && cfg.slackOn() {
-		t.slack, err = slack.New(slack.Config{
+		s, slackErr := slack.New(slack.Config{
 			BotToken: cfg.Slack.BotToken, AppToken: cfg.Slack.AppToken, SigningSecret: cfg.Slack.SigningSecret, APIURL: cfg.Slack.APIURL,
 			Rules:    cfg.slackRules(),
 			Home:     func() slack.Home { return slackHome(cfg, p) },
 			Registry: t.metrics,
 			Log:      log,
 		}, t.desk)
+		t.surfaces, err = append(t.surfaces, s), slackErr
+	}
+	if err == nil && cfg.discordOn() {
+		d, discordErr := discord.New(discord.Config{
+			Token: cfg.Discord.Token, PublicKey: cfg.Discord.PublicKey, APIURL: cfg.Discord.APIURL, Shards: cfg.Discord.Shards,
+			Rules:    cfg.discordRules(),
+			Library:  discordLibrary(p),
+			Registry: t.metrics,
+			Log:      log,
+		}, t.desk)
+		t.surfaces, err = append(t.surfaces, d), discordErr
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -75,14 +97,18 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) (*
 
 // run talks until ctx ends.
 func (t *talk) run(ctx context.Context) error {
-	if t.slack == nil {
+	if len(t.surfaces) == 0 {
 		<-ctx.Done()
 		return nil
 	}
-	defer t.slack.Close()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return t.slack.Run(ctx) })
-	group.Go(func() error { return t.desk.Run(ctx, t.slack) })
+	var platforms []chat.Platform
+	for _, s := range t.surfaces {
+		defer s.Close()
+		platforms = append(platforms, s)
+		group.Go(func() error { return s.Run(ctx) })
+	}
+	group.Go(func() error { return t.desk.Run(ctx, platforms...) })
 	return group.Wait()
 }
 
@@ -91,10 +117,11 @@ func (t *talk) Close() error { return t.ledger.Close() }
 
 // webhooks are the web addresses that platforms call.
 func (t *talk) webhooks() map[string]http.Handler {
-	if t.slack == nil {
-		return nil
+	all := map[string]http.Handler{}
+	for _, s := range t.surfaces {
+		maps.Copy(all, s.Webhooks())
 	}
-	return t.slack.Webhooks()
+	return all
 }
 
 // parts tell how the ledger and the platforms are, and whether the bot is ready as far as
@@ -102,13 +129,13 @@ func (t *talk) webhooks() map[string]http.Handler {
 // them is connected.
 func (t *talk) parts(ctx context.Context) (parts map[string]web.Part, ready bool) {
 	parts = map[string]web.Part{"ledger": t.ledgerPart(ctx), "slack": {State: web.StateOff}, "discord": {State: web.StateOff}}
-	ready = parts["ledger"].State != web.StateFailed
-	if t.slack != nil {
-		connected, problem := t.slack.Ready()
-		parts["slack"] = platformPart(connected, problem)
-		ready = ready && connected
+	reached := len(t.surfaces) == 0
+	for _, s := range t.surfaces {
+		connected, problem := s.Ready()
+		parts[s.Name()] = platformPart(connected, problem)
+		reached = reached || connected
 	}
-	return parts, ready
+	return parts, reached && parts["ledger"].State != web.StateFailed
 }
 
 func platformPart(connected bool, problem string) web.Part {
@@ -160,4 +187,9 @@ func slackHome(cfg config, p *pipeline) slack.Home {
 		home.Documents = append(home.Documents, slack.Document{Title: o.Title, Updated: o.Updated, URL: p.answerer.SourceURL(o.First)})
 	}
 	return home
+}
+
+// perMinute are the limits as the desk has them.
+func (l askLimits) perMinute() chat.Limits {
+	return chat.Limits{PerPerson: l.Person, PerChannel: l.Channel}
 }

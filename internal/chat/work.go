@@ -324,7 +324,7 @@ func (d *Desk) ask(ctx context.Context, t ledger.Turn, q Question, late func(led
 // excuse turns an error of answering into a Wait, or when patience is over into an
 // apology in place of an answer. Errors of the placeholder are none of answering.
 func (d *Desk) excuse(t ledger.Turn, err error, since time.Time) (citations.Answer, error) {
-	if retryable(err) || errors.Is(err, ledger.ErrChanged) || errors.Is(err, context.Canceled) {
+	if Retryable(err) || errors.Is(err, ledger.ErrChanged) || errors.Is(err, context.Canceled) {
 		return citations.Answer{}, err
 	}
 	patience, pause := failPatience, 5*time.Second
@@ -440,7 +440,7 @@ func (d *Desk) findDraft(ctx context.Context, p Platform, t ledger.Turn, j *job)
 	post := d.post(t)
 	post.Draft = true
 	id, err := p.Find(ctx, post)
-	if err != nil && (retryable(err) || ctx.Err() != nil) {
+	if err != nil && (Retryable(err) || ctx.Err() != nil) {
 		return err
 	}
 	j.noDraft = id == ""
@@ -458,7 +458,7 @@ func (d *Desk) remove(ctx context.Context, p Platform, t ledger.Turn) error {
 	}
 	for _, id := range shown {
 		err := p.Remove(ctx, d.post(t), id)
-		if err != nil && (retryable(err) || ctx.Err() != nil) {
+		if err != nil && (Retryable(err) || ctx.Err() != nil) {
 			return err
 		}
 		if err != nil {
@@ -567,7 +567,7 @@ func (d *Desk) showAgain(ctx context.Context, p Platform, t ledger.Turn, post Po
 		} else {
 			err = p.Remove(ctx, d.page(post, i), id)
 		}
-		if err != nil && retryable(err) {
+		if err != nil && Retryable(err) {
 			return err
 		}
 		if err != nil {
@@ -577,7 +577,8 @@ func (d *Desk) showAgain(ctx context.Context, p Platform, t ledger.Turn, post Po
 	return nil
 }
 
-func retryable(err error) bool {
+// Retryable reports whether a platform's error means that trying again makes sense.
+func Retryable(err error) bool {
 	var w *Wait
 	return errors.As(err, &w) || errors.Is(err, ErrUnknown)
 }
@@ -593,19 +594,19 @@ func (d *Desk) send(ctx context.Context, p Platform, t ledger.Turn, post Post) e
 	if errors.Is(err, ErrUnknown) && draft == "" {
 		return fmt.Errorf("%w; it is looked for before it is posted again", err) // stays in Posting
 	}
-	if err != nil && !retryable(err) && draft == "" {
+	if err != nil && !Retryable(err) && draft == "" {
 		return d.refused(ctx, t, err)
 	}
 	_, recordErr := d.record(ctx, t.ID, func(t *ledger.Turn) {
 		if err == nil {
 			t.Posts = append(t.Posts, id)
 		}
-		if err == nil || !retryable(err) { // a placeholder that is gone costs no answer
+		if err == nil || !Retryable(err) { // a placeholder that is gone costs no answer
 			t.Draft = ""
 		}
 		posted(t)
 	})
-	if err != nil && !retryable(err) {
+	if err != nil && !Retryable(err) {
 		err = nil
 	}
 	return errors.Join(err, recordErr)
@@ -637,7 +638,7 @@ func (d *Desk) findPage(ctx context.Context, p Platform, t ledger.Turn) error {
 	if t.Draft == "" {
 		id, err := d.find(ctx, p, t)
 		switch {
-		case err != nil && !retryable(err) && ctx.Err() == nil:
+		case err != nil && !Retryable(err) && ctx.Err() == nil:
 			return d.refused(ctx, t, err)
 		case err != nil:
 			return err

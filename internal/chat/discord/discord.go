@@ -1,0 +1,364 @@
+// Package discord is the bot's surface in Discord.
+//
+//	gateway (gateway.go) ┐         ┌ messages, one after the other (events.go)
+//	                     ├─► take ─┤
+//	HTTP (http.go)       ┘         └ interactions: commands, buttons, modals (interactions.go)
+//
+// Both end in the desk (package chat), which writes to the ledger; then an interaction gets
+// its response, within the three seconds that Discord waits. What the desk wants shown it
+// hands to this package as a [chat.Platform]: post.go sends, edits and looks for posts,
+// message.go sets answers as messages.
+//
+// # No privileged intent
+//
+// Commands, mentions, direct messages and “Answer this” work with what Discord shows every
+// bot. Only channels that are answered unasked need the words of messages that do not name
+// it, and the intent for that is asked for only where the configuration has such a channel.
+//
+// # Conversations
+//
+// A thread, a forum post included, is one conversation. Elsewhere a conversation is a
+// question with what replies to its answer: its Place's Thread is the id of the message, or
+// of the command, that began it.
+//
+// # Secrets
+//
+// The token goes into requests and nowhere else. An interaction's token lets whoever has it
+// speak as the bot for a quarter of an hour: it stands in the ledger until then, and in no
+// error or log line.
+package discord
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"citebot/internal/chat"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+)
+
+// A Discord is one app. It is a [chat.Platform].
+type Discord struct {
+	cfg      Config
+	desk     *chat.Desk
+	rest     *rest
+	metrics  metrics
+	state    state
+	rooms    *lru.Cache[string, room]          // by channel
+	pace     *lru.Cache[string, *rate.Limiter] // of posts, by channel
+	direct   *lru.Cache[string, string]        // the conversation with each person, by user
+	openings *lru.Cache[string, *opening]      // the last interactions, by id
+
+	events chan event    // what was said, in order
+	turns  chan struct{} // bounds the interactions at once
+	beside chan struct{} // bounds what goes on beside events
+	knocks rate.Sometimes
+
+	times        times // as the constants, but for tests
+	settleWithin time.Duration
+}
+
+// Sizes of caches and bounds.
+const (
+	roomsKept    = 20000
+	pacesKept    = 5000
+	directsKept  = 5000
+	openingsKept = 1000
+	maxEvents    = 1000 // that wait to be looked at
+	maxTurns     = 64
+	maxBeside    = 32
+	besideUntil  = 5 * time.Second
+)
+
+var _ chat.Platform = (*Discord)(nil)
+
+// New checks cfg and returns the surface; it calls nothing and starts nothing.
+func New(cfg Config, desk *chat.Desk) (*Discord, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.Shards = max(cfg.Shards, 1)
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	d := &Discord{
+		cfg: cfg, desk: desk, rest: cfg.rest(),
+		events: make(chan event, maxEvents),
+		turns:  make(chan struct{}, maxTurns),
+		beside: make(chan struct{}, maxBeside),
+		knocks: rate.Sometimes{First: 3, Interval: time.Minute},
+		times:  usualTimes,
+
+		settleWithin: settleWithin,
+	}
+	d.rooms, _ = lru.New[string, room](roomsKept) // fails only for a size of 0
+	d.pace, _ = lru.New[string, *rate.Limiter](pacesKept)
+	d.openings, _ = lru.New[string, *opening](openingsKept)
+	d.direct, _ = lru.New[string, string](directsKept)
+	var err error
+	d.metrics, err = newMetrics(cfg.Registry)
+	return d, err
+}
+
+// check refuses what cannot work, before anything starts.
+func (c Config) check() error {
+	if c.Library.Documents == nil || c.Library.Status == nil {
+		return errors.New("discord.Config: Library is required")
+	}
+	if strings.TrimSpace(c.Token) == "" || strings.HasPrefix(c.Token, "Bot ") {
+		return errors.New("DISCORD_TOKEN is no bot token: it stands under Bot of the app, and is given without “Bot ” before it")
+	}
+	_, err := c.publicKey()
+	return err
+}
+
+// Name implements [chat.Platform].
+func (d *Discord) Name() string { return "discord" }
+
+// Run connects and stays connected until ctx ends. It returns no error: what is wrong with
+// Discord is told by Ready, and the rest of the program goes on.
+func (d *Discord) Run(ctx context.Context) error {
+	var group errgroup.Group
+	group.Go(func() error { d.follow(ctx); return nil })
+	turns := rate.NewLimiter(rate.Every(d.times.turn), 1)
+	for shard := range d.cfg.Shards {
+		g := d.shard(shard, turns)
+		group.Go(func() error { g.run(ctx); return nil })
+	}
+	if d.cfg.PublicKey != "" {
+		group.Go(func() error { d.signIn(ctx); return nil })
+	}
+	err := group.Wait()
+	d.awaitAsides()
+	return err
+}
+
+// Close has nothing to do: what says that the bot is at work goes by itself.
+func (d *Discord) Close() {}
+
+// shard is the gateway of one shard.
+func (d *Discord) shard(n int, turns *rate.Limiter) *gateway {
+	return &gateway{
+		address: d.rest.gateway,
+		hello:   identity{token: d.cfg.Token, intents: d.cfg.Rules.intents(), shard: n, shards: d.cfg.Shards},
+		times:   d.times,
+		budget:  rate.NewLimiter(rate.Every(sessionEvery*time.Duration(d.cfg.Shards)), max(1, sessionBurst/d.cfg.Shards)),
+		turns:   turns,
+		take:    d.take,
+		up:      func(up bool, why error) { d.connected(n, up, why) },
+		log:     d.cfg.Log,
+		pause:   chat.Pause{First: d.times.pause, Most: 2 * time.Minute},
+	}
+}
+
+// gateway is where events come from.
+// https://discord.com/developers/docs/events/gateway#get-gateway
+func (r *rest) gateway(ctx context.Context) (string, error) {
+	var at struct {
+		URL string `json:"url"`
+	}
+	err := r.call(ctx, "GET", "/gateway", nil, &at)
+	return at.URL, err
+}
+
+// connected notes that a shard's connection came up or went down.
+func (d *Discord) connected(shard int, up bool, why error) {
+	what := fmt.Sprintf("shard %d of %d", shard, d.cfg.Shards)
+	d.state.connect(shard, up)
+	if up {
+		d.state.fine(what)
+		return
+	}
+	d.metrics.reconnects.Inc()
+	remedy := fatal(why)
+	text := cmp.Or(remedy, fmt.Sprintf("%s has no connection to Discord: %v", what, safe(why)))
+	if d.state.down(what, text, remedy != "") && remedy != "" {
+		d.cfg.Log.Error("Discord refuses the bot", slog.String("problem", remedy))
+	}
+}
+
+// signIn finds out who the bot is where no gateway tells. It tries until it knows or ctx
+// ends.
+func (d *Discord) signIn(ctx context.Context) {
+	pause := chat.Pause{First: time.Second, Most: 5 * time.Minute}
+	for {
+		var app struct {
+			ID  string `json:"id"`
+			Bot struct {
+				ID string `json:"id"`
+			} `json:"bot"`
+		}
+		const route = "GET /applications/@me"
+		err := d.sending(route, d.rest.call(ctx, "GET", "/applications/@me", nil, &app))
+		if err == nil {
+			d.signedIn(ctx, app.ID, app.Bot.ID)
+			return
+		}
+		if !chat.Sleep(ctx, pause.Next()) {
+			return
+		}
+	}
+}
+
+// signedIn notes who the bot is and gives Discord its commands.
+func (d *Discord) signedIn(ctx context.Context, app, user string) {
+	if d.state.signedIn(app, cmp.Or(user, app)) {
+		d.cfg.Log.Info("signed in to Discord", slog.String("application", app))
+		d.aside(ctx, d.register)
+	}
+}
+
+// ready takes the first event of a session.
+// https://discord.com/developers/docs/events/gateway-events#ready
+func (d *Discord) ready(ctx context.Context, data json.RawMessage) {
+	var r struct {
+		User        struct{ ID string } `json:"user"`
+		Application struct{ ID string } `json:"application"`
+	}
+	if d.decode("READY", data, &r) {
+		d.signedIn(ctx, cmp.Or(r.Application.ID, r.User.ID), r.User.ID)
+	}
+}
+
+// Ready tells whether questions reach the bot, and what is wrong if something is.
+func (d *Discord) Ready() (connected bool, problem string) {
+	return d.state.ready(d.cfg.PublicKey != "")
+}
+
+// aside runs f on a goroutine of its own: what is nice to have and must hold up no event.
+// When too much of that goes on already, it is left out.
+func (d *Discord) aside(ctx context.Context, f func(ctx context.Context)) {
+	select {
+	case d.beside <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-d.beside }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideUntil)
+		defer cancel()
+		defer d.rescue("aside")
+		f(ctx)
+	}()
+}
+
+// awaitAsides waits for those that run, and for interactions; all have a time limit.
+func (d *Discord) awaitAsides() {
+	for _, slots := range []chan struct{}{d.beside, d.turns} {
+		for range cap(slots) {
+			slots <- struct{}{}
+		}
+		for range cap(slots) {
+			<-slots
+		}
+	}
+}
+
+// rescue keeps a panic from ending the process. It must be deferred itself.
+func (d *Discord) rescue(where string) {
+	if p := recover(); p != nil {
+		d.cfg.Log.Error("panic in Discord's surface", slog.String("where", where), slog.String("panic", fmt.Sprint(p)),
+			slog.String("stack", strings.TrimSpace(string(debug.Stack()))))
+	}
+}
+
+// decode reads what Discord sent. Unknown fields and kinds are no failure; a field of
+// another type than ours is.
+func (d *Discord) decode(kind string, data []byte, v any) bool {
+	err := json.Unmarshal(data, v)
+	if err != nil {
+		d.cfg.Log.Warn("what Discord sent could not be read", slog.String("kind", kind), slog.Any("error", err))
+	}
+	return err == nil
+}
+
+// A state is what is known about the connection.
+type state struct {
+	mu       sync.Mutex
+	app      string
+	user     string
+	shards   map[int]bool       // that are connected
+	problems map[string]problem // by route, or what else is concerned; gone when it works again
+}
+
+// A problem is what does not work, and whether the bot can do nothing without it.
+type problem struct {
+	text  string
+	fatal bool
+}
+
+// signedIn reports whether who the bot is was not known before.
+func (s *state) signedIn(app, user string) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news = s.app != app
+	s.app, s.user = app, user
+	return news
+}
+
+// self is the bot's application and user; "" before they are known.
+func (s *state) self() (app, user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.app, s.user
+}
+
+// connect notes whether a shard is connected.
+func (s *state) connect(shard int, up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shards == nil {
+		s.shards = map[int]bool{}
+	}
+	s.shards[shard] = up
+}
+
+// down notes a problem and reports whether it is another than before.
+func (s *state) down(what, text string, fatal bool) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problems == nil {
+		s.problems = map[string]problem{}
+	}
+	news = s.problems[what].text != text
+	s.problems[what] = problem{text, fatal}
+	return news
+}
+
+// fine notes that something works.
+func (s *state) fine(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.problems, what)
+}
+
+// ready is whether questions arrive: over a gateway, or where interactions come over HTTP
+// as soon as it is known who the bot is.
+func (s *state) ready(overHTTP bool) (connected bool, problem string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	connected = slices.Contains(slices.Collect(maps.Values(s.shards)), true) || overHTTP && s.app != ""
+	var texts []string
+	for _, p := range s.problems {
+		texts = append(texts, p.text)
+		connected = connected && !p.fatal
+	}
+	slices.Sort(texts)
+	problem = strings.Join(slices.Compact(texts), "; ")
+	if !connected {
+		problem = cmp.Or(problem, "connecting")
+	}
+	return connected, problem
+}
