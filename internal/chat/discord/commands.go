@@ -3,9 +3,11 @@ package discord
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"citebot/internal/chat"
 
@@ -79,24 +81,48 @@ func commands() []command {
 	}
 }
 
-// register gives Discord the commands, all at once, if it has others. It is tried again
-// with the next session.
+// register gives Discord the commands once it is known who the bot is. It tries until that
+// has worked or ctx ends.
 func (d *Discord) register(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-d.known:
+	}
+	pause := chat.Pause{First: time.Second, Most: 10 * time.Minute}
+	for {
+		err := d.giveCommands(ctx)
+		if err == nil {
+			d.state.fine(problemCommands)
+			return
+		}
+		if ctx.Err() == nil && d.state.down(problemCommands, "the commands could not be registered: "+err.Error(), false) {
+			d.cfg.Log.Error("Discord did not take the bot's commands", slog.Any("error", err))
+		}
+		var wait *chat.Wait
+		if errors.As(err, &wait) && !chat.Sleep(ctx, wait.For) || !chat.Sleep(ctx, pause.Next()) {
+			return
+		}
+	}
+}
+
+// giveCommands replaces the commands that Discord has, all at once, if they are others.
+func (d *Discord) giveCommands(ctx context.Context) error {
 	app, _ := d.state.self()
 	path := "/applications/" + app + "/commands"
 	var have []command
-	err := d.rest.call(ctx, "GET", path, nil, &have)
-	if err == nil && sameCommands(have, commands()) {
-		return
+	err := d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path, nil, &have))
+	switch {
+	case err == nil && sameCommands(have, commands()):
+		return nil
+	case err != nil && chat.Retryable(err):
+		return err
 	}
 	err = d.sending(routeOf("PUT", path), d.rest.call(ctx, "PUT", path, commands(), nil))
-	if err != nil {
-		d.state.down(problemCommands, "the commands could not be registered: "+err.Error(), false)
-		d.cfg.Log.Error("Discord did not take the bot's commands", slog.Any("error", err))
-		return
+	if err == nil {
+		d.cfg.Log.Info("gave Discord the bot's commands", slog.Int("commands", len(commands())))
 	}
-	d.state.fine(problemCommands)
-	d.cfg.Log.Info("gave Discord the bot's commands", slog.Int("commands", len(commands())))
+	return err
 }
 
 const problemCommands = "commands"

@@ -64,6 +64,8 @@ type Discord struct {
 	events chan event    // what was said, in order
 	turns  chan struct{} // bounds the interactions at once
 	beside chan struct{} // bounds what goes on beside events
+	known  chan struct{} // closed when it is known who the bot is
+	once   sync.Once     // closes known
 	knocks rate.Sometimes
 
 	times        times // as the constants, but for tests
@@ -98,6 +100,7 @@ func New(cfg Config, desk *chat.Desk) (*Discord, error) {
 		events: make(chan event, maxEvents),
 		turns:  make(chan struct{}, maxTurns),
 		beside: make(chan struct{}, maxBeside),
+		known:  make(chan struct{}),
 		knocks: rate.Sometimes{First: 3, Interval: time.Minute},
 		times:  usualTimes,
 
@@ -132,6 +135,7 @@ func (d *Discord) Name() string { return "discord" }
 func (d *Discord) Run(ctx context.Context) error {
 	var group errgroup.Group
 	group.Go(func() error { d.follow(ctx); return nil })
+	group.Go(func() error { d.register(ctx); return nil })
 	turns := rate.NewLimiter(rate.Every(d.times.turn), 1)
 	for shard := range d.cfg.Shards {
 		g := d.shard(shard, turns)
@@ -203,7 +207,7 @@ func (d *Discord) signIn(ctx context.Context) {
 		const route = "GET /applications/@me"
 		err := d.sending(route, d.rest.call(ctx, "GET", "/applications/@me", nil, &app))
 		if err == nil {
-			d.signedIn(ctx, app.ID, app.Bot.ID)
+			d.signedIn(app.ID, app.Bot.ID)
 			return
 		}
 		if !chat.Sleep(ctx, pause.Next()) {
@@ -212,23 +216,23 @@ func (d *Discord) signIn(ctx context.Context) {
 	}
 }
 
-// signedIn notes who the bot is and gives Discord its commands.
-func (d *Discord) signedIn(ctx context.Context, app, user string) {
+// signedIn notes who the bot is.
+func (d *Discord) signedIn(app, user string) {
 	if d.state.signedIn(app, cmp.Or(user, app)) {
 		d.cfg.Log.Info("signed in to Discord", slog.String("application", app))
-		d.aside(ctx, d.register)
+		d.once.Do(func() { close(d.known) })
 	}
 }
 
 // ready takes the first event of a session.
 // https://discord.com/developers/docs/events/gateway-events#ready
-func (d *Discord) ready(ctx context.Context, data json.RawMessage) {
+func (d *Discord) ready(data json.RawMessage) {
 	var r struct {
 		User        struct{ ID string } `json:"user"`
 		Application struct{ ID string } `json:"application"`
 	}
 	if d.decode("READY", data, &r) {
-		d.signedIn(ctx, cmp.Or(r.Application.ID, r.User.ID), r.User.ID)
+		d.signedIn(cmp.Or(r.Application.ID, r.User.ID), r.User.ID)
 	}
 }
 

@@ -28,7 +28,7 @@ func (d *Discord) take(ctx context.Context, kind string, data json.RawMessage) {
 	d.metrics.events.WithLabelValues(kindLabel(kind)).Inc()
 	switch kind {
 	case "READY":
-		d.ready(ctx, data)
+		d.ready(data)
 	case "INTERACTION_CREATE":
 		d.interaction(ctx, data)
 	case "MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "GUILD_CREATE",

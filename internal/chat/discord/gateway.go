@@ -42,6 +42,7 @@ type gateway struct {
 	log  *slog.Logger
 
 	session session
+	resumes int // tries to go on with session, in a row
 	pause   chat.Pause
 }
 
@@ -83,6 +84,9 @@ const (
 	sessionEvery = 100 * time.Second // 864 a day, and so many at once:
 	sessionBurst = 60
 )
+
+// maxResumes is how often going on with a session is tried before another is begun.
+const maxResumes = 5
 
 // maxEvent is above what a large server's description takes.
 const maxEvent = 64 << 20
@@ -173,6 +177,9 @@ func (g *gateway) connect(ctx context.Context) error {
 	at, err := g.address(ctx)
 	if err != nil {
 		return err
+	}
+	if g.resumes++; g.resumes > maxResumes {
+		g.session = session{}
 	}
 	if g.session.id == "" {
 		if err := g.mayBegin(ctx); err != nil {
@@ -370,6 +377,7 @@ func (g *gateway) joined(f frame) {
 			g.session = session{id: r.ID, url: r.URL}
 		}
 	}
+	g.resumes = 0
 	g.pause.Reset()
 	g.up(true, nil)
 }

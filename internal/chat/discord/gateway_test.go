@@ -14,27 +14,37 @@ import (
 func TestGatewayRecovers(t *testing.T) {
 	t.Parallel()
 	for name, break_ := range map[string]func(*fixture, *discordtest.Conn){
-		"Op 7":                 func(_ *fixture, c *discordtest.Conn) { c.Reconnect() },
-		"Op 9, resumable":      func(_ *fixture, c *discordtest.Conn) { c.Invalidate(true) },
-		"Op 9":                 func(_ *fixture, c *discordtest.Conn) { c.Invalidate(false) },
-		"1006":                 func(_ *fixture, c *discordtest.Conn) { c.Reset() },
-		"zombie":               func(_ *fixture, c *discordtest.Conn) { c.Deafen() },
-		"4000":                 func(_ *fixture, c *discordtest.Conn) { c.Close(4000) },
-		"1000":                 func(_ *fixture, c *discordtest.Conn) { c.Close(1000) },
-		"4007, invalid seq":    func(_ *fixture, c *discordtest.Conn) { c.Close(4007) },
-		"4009, timed out":      func(_ *fixture, c *discordtest.Conn) { c.Close(4009) },
-		"garbage":              func(_ *fixture, c *discordtest.Conn) { c.Raw(`{"op": "x"`) },
-		"null":                 func(_ *fixture, c *discordtest.Conn) { c.Raw(`null`); c.Reset() },
-		"unknown op":           func(_ *fixture, c *discordtest.Conn) { c.Raw(`{"op": 77, "d": [1]}`); c.Reset() },
-		"heartbeat wanted":     func(_ *fixture, c *discordtest.Conn) { c.AskHeartbeat(); c.Reconnect() },
-		"no HELLO":             func(f *fixture, c *discordtest.Conn) { f.Misbehave(1, discordtest.Mischief{NoHello: true}); c.Reset() },
-		"Op 7 before READY":    func(f *fixture, c *discordtest.Conn) { f.Misbehave(2, discordtest.Mischief{Reconnect: true}); c.Reset() },
+		"Op 7":              func(_ *fixture, c *discordtest.Conn) { c.Reconnect() },
+		"Op 9, resumable":   func(_ *fixture, c *discordtest.Conn) { c.Invalidate(true) },
+		"Op 9":              func(_ *fixture, c *discordtest.Conn) { c.Invalidate(false) },
+		"1006":              func(_ *fixture, c *discordtest.Conn) { c.Reset() },
+		"zombie":            func(_ *fixture, c *discordtest.Conn) { c.Deafen() },
+		"4000":              func(_ *fixture, c *discordtest.Conn) { c.Close(4000) },
+		"1000":              func(_ *fixture, c *discordtest.Conn) { c.Close(1000) },
+		"4007, invalid seq": func(_ *fixture, c *discordtest.Conn) { c.Close(4007) },
+		"4009, timed out":   func(_ *fixture, c *discordtest.Conn) { c.Close(4009) },
+		"garbage":           func(_ *fixture, c *discordtest.Conn) { c.Raw(`{"op": "x"`) },
+		"null":              func(_ *fixture, c *discordtest.Conn) { c.Raw(`null`); c.Reset() },
+		"unknown op":        func(_ *fixture, c *discordtest.Conn) { c.Raw(`{"op": 77, "d": [1]}`); c.Reset() },
+		"heartbeat wanted":  func(_ *fixture, c *discordtest.Conn) { c.AskHeartbeat(); c.Reconnect() },
+		"no HELLO":          func(f *fixture, c *discordtest.Conn) { f.Misbehave(1, discordtest.Mischief{NoHello: true}); c.Reset() },
+		"Op 7 before READY": func(f *fixture, c *discordtest.Conn) {
+			f.Misbehave(2, discordtest.Mischief{Reconnect: true})
+			c.Reset()
+		},
 		"Op 9 before READY":    func(f *fixture, c *discordtest.Conn) { f.Misbehave(2, discordtest.Mischief{Invalid: true}); c.Reset() },
 		"no READY":             func(f *fixture, c *discordtest.Conn) { f.Misbehave(1, discordtest.Mischief{Deaf: true}); c.Reset() },
 		"upgrade refused":      func(f *fixture, c *discordtest.Conn) { f.Misbehave(2, discordtest.Mischief{Refuse: 503}); c.Reset() },
 		"garbage before HELLO": func(f *fixture, c *discordtest.Conn) { f.Misbehave(1, discordtest.Mischief{Garbage: "[]"}); c.Reset() },
 		"closed before READY":  func(f *fixture, c *discordtest.Conn) { f.Misbehave(2, discordtest.Mischief{Close: 4000}); c.Reset() },
-		"gateway not found":    func(f *fixture, c *discordtest.Conn) { f.Fail(discordtest.GetGateway, 2, discordtest.BadGateway()); c.Reset() },
+		"gateway not found": func(f *fixture, c *discordtest.Conn) {
+			f.Fail(discordtest.GetGateway, 2, discordtest.BadGateway())
+			c.Reset()
+		},
+		"resumes that lead nowhere": func(f *fixture, c *discordtest.Conn) {
+			f.Misbehave(maxResumes, discordtest.Mischief{Deaf: true})
+			c.Reset()
+		},
 		"slow READY": func(f *fixture, c *discordtest.Conn) {
 			f.Misbehave(1, discordtest.Mischief{SlowReady: 200 * time.Millisecond})
 			c.Reset()

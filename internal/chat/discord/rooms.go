@@ -23,6 +23,9 @@ type room struct {
 // roomFor is how long that is believed of a room that no event speaks of.
 const roomFor = 10 * time.Minute
 
+// lookWithin bounds how long Discord is asked for it: events wait meanwhile.
+const lookWithin = 3 * time.Second
+
 func (r room) isThread() bool {
 	return r.kind == api.ChannelTypeGuildPublicThread || r.kind == api.ChannelTypeGuildPrivateThread || r.kind == api.ChannelTypeGuildNewsThread
 }
@@ -79,6 +82,8 @@ func (d *Discord) room(ctx context.Context, id string) (room, error) {
 	if r, ok := d.rooms.Get(id); ok && (r.until.IsZero() || time.Now().Before(r.until)) {
 		return r, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
 	var c channel
 	path := "/channels/" + id
 	err := d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path, nil, &c))
