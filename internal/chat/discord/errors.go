@@ -82,10 +82,6 @@ func (d *Discord) sending(route string, err error) error {
 		return nil
 	case errors.As(err, &early):
 		d.metrics.limited.WithLabelValues(name).Inc()
-		if early.global {
-			route = ""
-		}
-		d.rest.hold(route, early.after)
 		return &chat.Wait{For: early.after, Err: fmt.Errorf("%s: %w", name, early)}
 	case errors.As(err, &wait):
 		return err

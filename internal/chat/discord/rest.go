@@ -53,7 +53,7 @@ func (c Config) rest() *rest {
 	if c.Client != nil {
 		client = *c.Client
 	}
-	client.Transport = &wire{base: c.APIURL, next: cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport), note: r.note}
+	client.Transport = &wire{rest: r, base: c.APIURL, next: cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
 	r.client = &client
 	return r
 }
@@ -66,9 +66,6 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 // *[api.RESTError], what has to wait a *[chat.Wait]. No error holds a token or path.
 func (r *rest) call(ctx context.Context, method, path string, in, out any) error {
 	route := routeOf(method, path)
-	if err := r.held(route); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	if !isCallback(path) { // which the limit of all routes does not count
@@ -177,12 +174,12 @@ type limited struct {
 
 func (l *limited) Error() string { return fmt.Sprintf("Discord wants no call for %v", l.after) }
 
-// A wire sends requests where Discord is, and makes errors of the answers that only say
-// when to come again: the library would lose what they say.
+// A wire sends requests where Discord is, unless they have to wait, and makes errors of the
+// answers that only say when to come again: the library would lose what they say.
 type wire struct {
+	*rest
 	base string // "": Discord's own
 	next http.RoundTripper
-	note func(route string, h http.Header)
 }
 
 func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -196,6 +193,9 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 		moved.Path = strings.TrimRight(moved.Path, "/") + request.URL.Path
 		moved.RawQuery, request.URL, request.Host = request.URL.RawQuery, moved, ""
 	}
+	if err := w.held(route); err != nil {
+		return nil, err
+	}
 	response, err := w.next.RoundTrip(request)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,12 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	w.note(route, response.Header)
 	if response.StatusCode == http.StatusTooManyRequests {
 		defer response.Body.Close()
-		return nil, limitOf(response)
+		early := limitOf(response)
+		if early.global {
+			route = ""
+		}
+		w.hold(route, early.after)
+		return nil, early
 	}
 	response.Body = struct {
 		io.Reader

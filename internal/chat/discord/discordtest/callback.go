@@ -70,9 +70,18 @@ func (s *Server) respond(i *interaction, body map[string]any, via string) answer
 	}
 	i.Callback, i.Latency = kind, s.now().Sub(i.delivered)
 	s.latencies = append(s.latencies, i.Latency)
-	switch kind {
+	s.takeEffect(i, data, via)
+	if i.original != nil {
+		i.Original = i.original.ID
+	}
+	return answer{}
+}
+
+// takeEffect shows what a callback says.
+func (s *Server) takeEffect(i *interaction, data map[string]any, via string) {
+	switch i.Callback {
 	case cbMessage, cbDefer:
-		s.reply(i, kind, data, via)
+		s.reply(i, data, via)
 	case cbDeferUpdate:
 		i.original = i.message
 	case cbUpdate:
@@ -86,10 +95,6 @@ func (s *Server) respond(i *interaction, body map[string]any, via string) answer
 			channel: i.Channel, message: i.message,
 		}
 	}
-	if i.original != nil {
-		i.Original = i.original.ID
-	}
-	return answer{}
 }
 
 // takes tells which callbacks fit an interaction.
@@ -109,11 +114,11 @@ func (i *interaction) takes(kind int) bool {
 
 // reply makes the first message of an interaction. Whether it is for the user alone is
 // decided here.
-func (s *Server) reply(i *interaction, kind int, data map[string]any, via string) {
+func (s *Server) reply(i *interaction, data map[string]any, via string) {
 	i.Private = number(data["flags"])&EphemeralFlag != 0
 	m := s.response(i, via)
 	m.Flags = number(data["flags"])
-	m.Deferred = kind == cbDefer
+	m.Deferred = i.Callback == cbDefer
 	if m.Deferred {
 		m.Flags |= Loading
 	} else {

@@ -31,13 +31,18 @@
 // nobody gets it where there is no session: a message is then in the channel, to be read
 // over REST, and an interaction has failed.
 //
+// An interaction wants its callback within CallbackWindow of its delivery; Expire ages its
+// token by 15 minutes, after which Discord answers 401 with code 50027, which says nothing
+// about the bot's own token.
+//
 // # What is shown
 //
 // [State] is what people see: Messages, Posts (the bot's), Ephemerals, Modal, Typing,
 // Commands, Interaction. The methods of the same names on Server read it at one moment; Await
 // waits until a condition on it holds, and its error prints what is shown instead. A deferral
 // is a message too, with Deferred set, until it is edited; AwaitPost, AwaitEphemeral and
-// AwaitReply pass over it. Message.Plain is what a person reads, Links where it leads,
+// AwaitReply pass over it. State.Failed lists the interactions of which people were told that
+// the application did not respond. Message.Plain is what a person reads, Links where it leads,
 // Formats what of its markup takes effect, Pinged whom it calls.
 //
 // # Faults

@@ -108,8 +108,9 @@ func (s *Server) fault(route, channel string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// A window is where a 429 holds: a route for one channel, or everything.
-type window struct{ route, channel string }
+// A window is where a 429 holds: a route for one channel or interaction, or everything.
+// https://discord.com/developers/docs/topics/rate-limits#rate-limits
+type window struct{ route, major string }
 
 type wait struct {
 	begin, end time.Time
@@ -122,7 +123,7 @@ const windowGrace = 50 * time.Millisecond
 // limited looks whether a request falls into the wait that a 429 asked for; if so it is a
 // violation and gets the rest of the wait. The lock is held.
 func (s *Server) limited(r *Request) (Fault, bool) {
-	for _, w := range []window{{}, {r.Route, r.Channel}} {
+	for _, w := range []window{{}, {r.Route, r.major()}} {
 		asked, ok := s.windows[w]
 		if !ok || !r.At.Before(asked.end) || w.route == "" && r.Route == Callback {
 			continue
@@ -139,7 +140,7 @@ func (s *Server) limited(r *Request) (Fault, bool) {
 
 // forbid opens the wait that a 429 asks for; the lock is held.
 func (s *Server) forbid(r *Request, f Fault) {
-	w := window{r.Route, r.Channel}
+	w := window{r.Route, r.major()}
 	if f.Global {
 		w = window{}
 	}

@@ -120,6 +120,8 @@ type frame struct {
 	D  any    `json:"d"`
 }
 
+func (f frame) data() map[string]any { return object(f.D) }
+
 // A client is a bot of a few lines, which does what a test says and no more: it has no
 // heart, so the server must not ask for heartbeats soon.
 type client struct {

@@ -22,8 +22,12 @@ type Request struct {
 	From    string // the address it came from
 	Agent   string
 
-	value any // the body, be it an object or a list
+	value any    // the body, be it an object or a list
+	token string // of an interaction, in the path
 }
+
+// major is what rate limits of a route are kept for, each alone.
+func (r Request) major() string { return or(r.Channel, r.token) }
 
 // Content is what the request wants to be shown, in an interaction's callback too.
 func (r Request) Content() string { return text(r.data()["content"]) }

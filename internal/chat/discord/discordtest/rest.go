@@ -77,7 +77,7 @@ func known(route string) bool {
 // A call is a request on its way.
 type call struct {
 	*Request
-	token   string
+	bearer  string // of the Authorization
 	version string
 	path    string
 	query   url.Values
@@ -185,8 +185,8 @@ func (s *Server) read(route string, r *http.Request) *call {
 	for _, name := range []string{"guild", "user", "channel", "message", "app", "interaction", "token"} {
 		c.params[name] = r.PathValue(name)
 	}
-	c.Channel, c.Message, c.Query = c.params["channel"], c.params["message"], c.query
-	c.token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bot ")
+	c.Channel, c.Message, c.Query, c.Request.token = c.params["channel"], c.params["message"], c.query, c.params["token"]
+	c.bearer, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bot ")
 	if c.version != "v9" && c.version != "v10" {
 		c.broken = append(c.broken, fmt.Sprintf("the version is %q", c.version))
 	}
@@ -257,7 +257,7 @@ func (s *Server) carryOut(c *call, do func() answer) answer {
 	defer s.mu.Unlock()
 	var a answer
 	switch {
-	case c.params["token"] == "" && (c.token != s.Token || s.revoked):
+	case c.params["token"] == "" && (c.bearer != s.Token || s.revoked):
 		a = no(http.StatusUnauthorized, 0)
 	case c.refusal.status != 0:
 		a = answer{no: c.refusal}
