@@ -157,6 +157,22 @@ func TestWithoutHistory(t *testing.T) {
 	}
 }
 
+// Where the bot may not embed links Discord drops the list of sources; it is told in words.
+func TestWithoutEmbeds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.Alter(discordtest.General, func(c *discordtest.Channel) { c.NoEmbeds = true })
+	act := f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))
+	m := f.reply(act, "30 days", "[1] Returns")
+	if len(m.Buttons()) == 0 || !strings.Contains(f.log.String(), "Embed Links") {
+		t.Errorf("%d buttons; %s", len(m.Buttons()), f.log)
+	}
+	f.idle()
+	f.replies(act, 1)
+	f.reply(f.Send(f.Ask(discordtest.Alice, discordtest.General, "how long?", false)), "Sources") // a response may always
+}
+
 // A message in a form that Discord does not take is sent in words.
 func TestFormThatIsRefused(t *testing.T) {
 	t.Parallel()

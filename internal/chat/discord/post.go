@@ -3,6 +3,7 @@ package discord
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -204,16 +205,36 @@ const (
 
 // deliver sends a post, as text alone where Discord does not take its form.
 func (d *Discord) deliver(ctx context.Context, method, path string, b body, p chat.Post) (string, error) {
-	at, err := d.send(ctx, method, path, b)
-	if err == nil || !isCode(err, formCodes) || len(b.Embeds)+len(b.Components) == 0 {
-		return at, err
+	made, err := d.send(ctx, method, path, b)
+	switch {
+	case err == nil && made.lacks(b):
+		return d.inWords(ctx, made, b, p)
+	case err == nil || !isCode(err, formCodes) || len(b.Embeds)+len(b.Components) == 0:
+		return made.String(), err
 	}
 	d.cfg.Log.Error("Discord refused a message's form; sent as text", slog.Any("error", err))
-	b.Embeds, b.Components = []*api.MessageEmbed{}, []api.MessageComponent{}
+	b.Components = []api.MessageComponent{}
+	made, err = d.send(ctx, method, path, b.plain(p))
+	return made.String(), err
+}
+
+// inWords puts the sources into the words of a message that Discord has left its embed out of.
+func (d *Discord) inWords(ctx context.Context, at made, b body, p chat.Post) (string, error) {
+	d.cfg.Log.Warn("Discord left out an answer's list of sources: give the bot the permission Embed Links there", slog.String("channel", at.channel))
+	b.Nonce, b.Enforce, b.Reference = "", false, nil // of a new message alone
+	if _, err := d.send(ctx, "PATCH", at.path(), b.plain(p)); err != nil {
+		d.cfg.Log.Warn("an answer stands without its list of sources", slog.Any("error", err))
+	}
+	return at.String(), nil
+}
+
+// plain is a body without an embed.
+func (b body) plain(p chat.Post) body {
+	b.Embeds = []*api.MessageEmbed{}
 	if !p.Draft && p.Via != chat.Handoff {
 		b.Content = plainMessage(p).content
 	}
-	return d.send(ctx, method, path, b)
+	return b
 }
 
 // opened waits until an interaction has had its response, and reports whether it has: what
@@ -279,17 +300,33 @@ func nonce(p chat.Post) string {
 	return name[:min(len(name), most)]
 }
 
-// send makes or changes a message and says where it is.
-func (d *Discord) send(ctx context.Context, method, path string, b body) (string, error) {
-	var made struct {
-		ID        string `json:"id"`
-		ChannelID string `json:"channel_id"`
+// made is a message as Discord shows it when it is made or changed.
+type made struct {
+	ref
+	embeds *int // that it has; nil: not told
+}
+
+// lacks reports whether a message came out without the embed that it was sent with. Where
+// the bot may not embed links Discord leaves it out and says nothing.
+func (m made) lacks(b body) bool { return len(b.Embeds) > 0 && m.embeds != nil && *m.embeds == 0 }
+
+// send makes or changes a message.
+func (d *Discord) send(ctx context.Context, method, path string, b body) (made, error) {
+	var m struct {
+		ID        string             `json:"id"`
+		ChannelID string             `json:"channel_id"`
+		Embeds    *[]json.RawMessage `json:"embeds"`
 	}
-	err := d.sending(routeOf(method, path), d.rest.call(ctx, method, path, b, &made))
-	if err == nil && made.ID == "" {
+	err := d.sending(routeOf(method, path), d.rest.call(ctx, method, path, b, &m))
+	if err == nil && m.ID == "" {
 		err = fmt.Errorf("%w: Discord did not say where it is", chat.ErrUnknown)
 	}
-	return ref{made.ChannelID, made.ID}.String(), err
+	out := made{ref: ref{m.ChannelID, m.ID}}
+	if m.Embeds != nil {
+		n := len(*m.Embeds)
+		out.embeds = &n
+	}
+	return out, err
 }
 
 // goesElsewhere reports whether an answer may go to its asker alone: who did not ask gets
