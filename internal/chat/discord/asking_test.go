@@ -335,3 +335,40 @@ func TestAnswerThatComesTooLate(t *testing.T) {
 		f.stop()
 	}
 }
+
+// Pages that come too late do not take those away that came in time.
+func TestPagesThatComeTooLate(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.alter = func(d *Discord) { d.replyFor = 300 * time.Millisecond }
+	f.begin()
+	f.Fail(discordtest.CreateFollowup, 1, discordtest.RateLimited(500*time.Millisecond))
+	act := f.Send(f.Ask(discordtest.Alice, discordtest.General, "tell me at length", false))
+	_, err := f.AwaitPost(f.ctx, discordtest.General, func(m discordtest.Message) bool { return strings.Contains(m.Plain(), "Statement 39") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.idle()
+	f.reply(act, "Statement 0 ")
+	if n := len(f.Posts(discordtest.General)); n != 3 {
+		t.Errorf("%d posts", n)
+	}
+}
+
+// What takes longer than a reply stays open leaves no note that an answer is coming.
+func TestNoteIsTakenBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.alter = func(d *Discord) { d.replyFor = 0 }
+	f.begin()
+	act := f.Send(f.Ask(discordtest.Alice, discordtest.General, "how long?", false))
+	_, err := f.AwaitPost(f.ctx, discordtest.General, func(m discordtest.Message) bool { return hasWords(m.Plain(), []string{sayLate, "how long?"}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.idle()
+	f.replies(act, 0)
+	if n := len(f.Posts(discordtest.General)); n != 1 {
+		t.Errorf("%d posts", n)
+	}
+}

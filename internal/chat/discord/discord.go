@@ -70,6 +70,7 @@ type Discord struct {
 
 	times        times // as the constants, but for tests
 	settleWithin time.Duration
+	replyFor     time.Duration
 }
 
 // Sizes of caches and bounds.
@@ -105,6 +106,7 @@ func New(cfg Config, desk *chat.Desk) (*Discord, error) {
 		times:  usualTimes,
 
 		settleWithin: settleWithin,
+		replyFor:     replyFor,
 	}
 	d.rooms, _ = lru.New[string, room](roomsKept) // fails only for a size of 0
 	d.pace, _ = lru.New[string, *rate.Limiter](pacesKept)
