@@ -60,30 +60,31 @@ var atLineStart = []struct {
 
 var anywhere = []struct {
 	what    string
+	begins  string         // the characters that it may begin with, so as not to try it at each
 	pattern *regexp.Regexp // its first group is set in turn, or shown
 }{
-	{"fence", regexp.MustCompile("^```([\\s\\S]+?)```")},
-	{"code", regexp.MustCompile("^`([^`]+)`")},
-	{"code", regexp.MustCompile("^``([\\s\\S]+?)``")},
-	{"user", regexp.MustCompile(`^<@!?\d+>`)},
-	{"role", regexp.MustCompile(`^<@&\d+>`)},
-	{"channel", regexp.MustCompile(`^<#\d+>`)},
-	{"command", regexp.MustCompile(`^</[^:>]+:\d+>`)},
-	{"navigation", regexp.MustCompile(`^<id:\w+>`)},
-	{"time", regexp.MustCompile(`^<t:-?\d+(:\w)?>`)},
-	{"custom emoji", regexp.MustCompile(`^<a?:\w+:\d+>`)},
-	{"autolink", regexp.MustCompile(`^<[^: >]+:/[^ >]+>`)},
-	{"mail", regexp.MustCompile(`^<[^\s<>@]+@[^\s<>]+>`)},
-	{"phone", regexp.MustCompile(`^<\+\d+>`)},
-	{"everyone", regexp.MustCompile(`^@(everyone|here)`)},
-	{"address", regexp.MustCompile(`^(?i)(https?|steam|discord)://[^\s<]+[^<.,:;"'\]\s]`)},
-	{"emoji", regexp.MustCompile(`^:([\pL\pN_+~-]*[\pL_][\pL\pN_+~-]*|100|1234|\+1|-1):`)},
-	{"bold", regexp.MustCompile(`^\*\*((?:\\[\s\S]|[^\\])+?)\*\*`)},
-	{"underline", regexp.MustCompile(`^__((?:\\[\s\S]|[^\\])+?)__`)},
-	{"italics", regexp.MustCompile(`^\*((?:\\[\s\S]|\*\*|[^*\\\s])(?:\\[\s\S]|\*\*|[^*\\])*?)\*`)},
-	{"italics", regexp.MustCompile(`^_((?:\\[\s\S]|__|[^_\\])+?)_(?:[^a-zA-Z0-9_]|$)`)},
-	{"strike", regexp.MustCompile(`^~~([\s\S]+?)~~`)},
-	{"spoiler", regexp.MustCompile(`^\|\|([\s\S]+?)\|\|`)},
+	{"fence", "`", regexp.MustCompile("^```([\\s\\S]+?)```")},
+	{"code", "`", regexp.MustCompile("^`([^`]+)`")},
+	{"code", "`", regexp.MustCompile("^``([\\s\\S]+?)``")},
+	{"user", "<", regexp.MustCompile(`^<@!?\d+>`)},
+	{"role", "<", regexp.MustCompile(`^<@&\d+>`)},
+	{"channel", "<", regexp.MustCompile(`^<#\d+>`)},
+	{"command", "<", regexp.MustCompile(`^</[^:>]+:\d+>`)},
+	{"navigation", "<", regexp.MustCompile(`^<id:\w+>`)},
+	{"time", "<", regexp.MustCompile(`^<t:-?\d+(:\w)?>`)},
+	{"custom emoji", "<", regexp.MustCompile(`^<a?:\w+:\d+>`)},
+	{"autolink", "<", regexp.MustCompile(`^<[^: >]+:/[^ >]+>`)},
+	{"mail", "<", regexp.MustCompile(`^<[^\s<>@]+@[^\s<>]+>`)},
+	{"phone", "<", regexp.MustCompile(`^<\+\d+>`)},
+	{"everyone", "@", regexp.MustCompile(`^@(everyone|here)`)},
+	{"address", "hHsSdD", regexp.MustCompile(`^(?i)(https?|steam|discord)://[^\s<]+[^<.,:;"'\]\s]`)},
+	{"emoji", ":", regexp.MustCompile(`^:([\pL\pN_+~-]*[\pL_][\pL\pN_+~-]*|100|1234|\+1|-1):`)},
+	{"bold", "*", regexp.MustCompile(`^\*\*((?:\\[\s\S]|[^\\])+?)\*\*`)},
+	{"underline", "_", regexp.MustCompile(`^__((?:\\[\s\S]|[^\\])+?)__`)},
+	{"italics", "*", regexp.MustCompile(`^\*((?:\\[\s\S]|\*\*|[^*\\\s])(?:\\[\s\S]|\*\*|[^*\\])*?)\*`)},
+	{"italics", "_", regexp.MustCompile(`^_((?:\\[\s\S]|__|[^_\\])+?)_(?:[^a-zA-Z0-9_]|$)`)},
+	{"strike", "~", regexp.MustCompile(`^~~([\s\S]+?)~~`)},
+	{"spoiler", "|", regexp.MustCompile(`^\|\|([\s\S]+?)\|\|`)},
 }
 
 var (
@@ -123,10 +124,6 @@ func (r *reading) lineStart(s string) int {
 
 // markup is how much of the beginning of s is markup, whose effect it notes.
 func (r *reading) markup(s string) int {
-	const first = "\\[`<@:*_~|hHsSdD" // of any markup; saves time
-	if strings.IndexByte(first, s[0]) < 0 {
-		return 0
-	}
 	if s[0] == '\\' && len(s) > 1 && !r.label {
 		next, n := utf8.DecodeRuneInString(s[1:])
 		if next < utf8.RuneSelf && !wordRune(next) && !unicode.IsSpace(next) {
@@ -134,11 +131,16 @@ func (r *reading) markup(s string) int {
 			return 1 + n
 		}
 	}
-	if m := aMaskedLink.FindStringSubmatch(s); m != nil && !r.label {
-		r.masked(m)
-		return len(m[0])
+	if s[0] == '[' && !r.label {
+		if m := aMaskedLink.FindStringSubmatch(s); m != nil {
+			r.masked(m)
+			return len(m[0])
+		}
 	}
 	for _, rule := range anywhere {
+		if strings.IndexByte(rule.begins, s[0]) < 0 {
+			continue
+		}
 		m := rule.pattern.FindStringSubmatch(s)
 		if m == nil {
 			continue

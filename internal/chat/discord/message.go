@@ -103,7 +103,7 @@ func onlyIf(b bool, s string) string {
 // page is what one message shows of an answer, between what stands above and below it.
 func page(s layout.Sheet, above, below string) message {
 	room := contentChars - layout.Chars(above) - layout.Chars(below) - len("\n\n")
-	m := message{content: lines(above, statementLines(s, room), below)}
+	m := message{content: lines(above, statementLines(s, linked(s, room)), below)}
 	if len(s.Notes) > 0 {
 		m.embeds = []*api.MessageEmbed{{Title: saySources, Description: noteLines(s)}}
 	}
@@ -135,12 +135,18 @@ func opener(p chat.Post) string {
 	return lines(above, nearestLine(layout.Nearest(p.Answer, linkAddress), room))
 }
 
-// askedLine says what was asked, where that stands nowhere else: a command leaves no trace.
+// askedLine says what was asked, where that stands nowhere else: of a command Discord shows who
+// used it, of “Answer this” not even which message it was used on.
 func askedLine(p chat.Post) string {
-	if p.Via != chat.Command && p.Via != chat.Share {
+	name := p.Name
+	switch p.Via {
+	case chat.Command, chat.Ask, chat.Share:
+	case chat.Shortcut:
+		name = "" // of who used it; who asked is another
+	default:
 		return ""
 	}
-	spans := layout.Asked(p.Question, p.Name, p.Via == chat.Command)
+	spans := layout.Asked(p.Question, name, p.Via == chat.Command)
 	if len(spans) == 0 {
 		return ""
 	}
@@ -173,9 +179,8 @@ func closer(p chat.Post) string {
 	return small(layout.SayDegraded)
 }
 
-// statementLines sets a sheet's statements in at most room characters, if they fit without links.
-func statementLines(s layout.Sheet, room int) string {
-	links := linked(s, room)
+// statementLines sets a sheet's statements, with these marks as links.
+func statementLines(s layout.Sheet, links map[spot]bool) string {
 	var b strings.Builder
 	for i, st := range s.Statements {
 		b.WriteString(layout.Separator(s.Statements[:i], st))
@@ -192,11 +197,12 @@ func statementLines(s layout.Sheet, room int) string {
 // A spot is where on a sheet a span is: its statement's index, and its own in that.
 type spot [2]int
 
-// linked says which marks are links: the first of each source before all others, as far as
-// there is room. Beneath the page all sources are links anyway.
+// linked says which marks are links, as far as a sheet in at most room characters has room for
+// them: the first of each source before all others. Beneath the page all sources are links
+// anyway.
 func linked(s layout.Sheet, room int) map[spot]bool {
 	out := map[spot]bool{}
-	room -= textChars(s)
+	room -= layout.Chars(statementLines(s, nil))
 	for _, at := range marksIn(s) {
 		span := s.Statements[at[0]].Spans[at[1]]
 		more := layout.Chars(inline(span, true)) - layout.Chars(inline(span, false))
@@ -206,18 +212,6 @@ func linked(s layout.Sheet, room int) map[spot]bool {
 		}
 	}
 	return out
-}
-
-// textChars is how long a sheet's statements are without links.
-func textChars(s layout.Sheet) int {
-	n := 0
-	for i, st := range s.Statements {
-		n += len(layout.Separator(s.Statements[:i], st)) + len("- ")
-		for _, span := range st.Spans {
-			n += layout.Chars(inline(span, false))
-		}
-	}
-	return n
 }
 
 // marksIn are the places of marks, the first of each source before all others.

@@ -300,8 +300,8 @@ func checkInert(t checked, p chat.Post, m message, r *reading) {
 		case e.what == "list":
 			items++
 		case e.what == "small" && slices.Contains(ownSmall, e.text):
-		case e.what == "bold" && (table || p.Via == chat.Share):
-		case e.what == "quote" && (p.Via == chat.Command || p.Via == chat.Share):
+		case e.what == "bold" && (table || p.Via == chat.Share || p.Via == chat.Ask):
+		case e.what == "quote" && (p.Via == chat.Command || p.Via == chat.Share || p.Via == chat.Ask):
 		case e.what == "link" && e.url != "" && own[e.url]:
 		default:
 			t.Errorf("%+v has an effect in %.500q", e, m.content)
@@ -490,14 +490,15 @@ var hostile = map[string]string{
 	"right to left": "שלום \u202eevil\u202c \u2066x\u2069 العربية",
 	"zero width":    "a\u200bb\u200d\ufeffc\u2060d\u00ade @\u200beveryone ht\u200btps://evil.example",
 	"confusables":   "һttps://evil.example https∶//evil.example https:∕∕evil.example ＠everyone",
-	"long word":     strings.Repeat("x", 3000),
-	"long line":     strings.Repeat("a word and ", 250),
+	"long word":     strings.Repeat("x", 2000),
+	"long line":     strings.Repeat("a word and ", 110),
 	"pictures":      strings.Repeat("👨‍👩‍👧‍👦🇩🇪👍🏽1️⃣", 100),
 	"combining":     strings.Repeat("e\u0301\u0323\u0308", 300),
 	"heap":          "z" + strings.Repeat("\u0323", 1000),
 	"invalid":       "a\xff\xed\xa0\x80b\xc3",
 	"quotes":        `"\"\\` + strings.Repeat(`"`, 1500),
 	"controls":      "a\x00\x1b[31mred\x07\r\n\tb",
+	"lines":         strings.Repeat("a\n", 700),
 	"cells":         strings.Repeat("a | ", 100) + "b",
 	"none":          "",
 }
@@ -524,7 +525,9 @@ func TestHostileWords(t *testing.T) {
 			for _, via := range []chat.Via{chat.Mention, chat.Command, chat.Share} {
 				p := hostilePost(s)
 				p.Via = via
-				checkSound(t, p, pages(p, look{private: true, person: true}))
+				if via != chat.Command || len(s) < 500 { // the long ones take their time
+					checkSound(t, p, pages(p, look{private: true, person: true}))
+				}
 				p.Answer = citations.Answer{Verdict: citations.NoAnswer, Notice: s, Nearest: p.Answer.Nearest}
 				checkSound(t, p, pages(p, look{}))
 			}
@@ -567,7 +570,7 @@ func TestLargeAnswers(t *testing.T) {
 		{"200 parts", 200, 1, "Short.", "Short.", 140, 3, 2},
 		{"60 sources", 60, 60, "A statement of some length, as they are.", strings.Repeat("words ", 60), 140, 5, 2},
 		{"long addresses", 12, 12, "A statement of some length, as they are.", strings.Repeat("words ", 60), 790, 4, 3},
-		{"200 long parts and 60 sources", 200, 60, strings.Repeat("word ", 40), strings.Repeat("words ", 60), 140, 40, 20},
+		{"80 long parts and 40 sources", 80, 40, strings.Repeat("word ", 40), strings.Repeat("words ", 60), 140, 14, 8},
 		{"one part that is too long", 1, 1, strings.Repeat("A sentence of it. ", 900), strings.Repeat("A sentence of it. ", 900), 140, 12, 8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -601,11 +604,11 @@ func TestLinkedMarks(t *testing.T) {
 	for _, c := range []struct {
 		address, words, linked int
 	}{
-		{100, 1, 6}, {100, 130, 2}, {700, 1, 2}, {750, 40, 1}, {790, 130, 0}, {900, 1, 0},
+		{100, 1, 6}, {100, 130, 3}, {700, 1, 2}, {750, 40, 1}, {790, 130, 0}, {900, 1, 0},
 	} {
 		p := chat.Post{Turn: 1}
 		for i := range 6 {
-			p.Answer.Parts = append(p.Answer.Parts, citations.Part{Text: strings.TrimSpace(strings.Repeat("words ", c.words/3)), Sources: []int{i%2 + 1}})
+			p.Answer.Parts = append(p.Answer.Parts, citations.Part{Text: strings.TrimSpace(strings.Repeat("words ", c.words/3)), Sources: []int{i/3 + 1}})
 		}
 		for n := 1; n <= 2; n++ {
 			url := address + strings.Repeat(strconv.Itoa(n), c.address-len(address))
@@ -624,6 +627,18 @@ func TestLinkedMarks(t *testing.T) {
 		if total != c.linked || len(messages) != 1 || total > 1 && len(seen) < 2 {
 			t.Errorf("addresses of %d, %d words: %d links in %d messages, want %d", c.address, c.words, total, len(messages), c.linked)
 		}
+	}
+}
+
+// TestPlainLongAddresses: where sources stand in the content, words matter more than links.
+func TestPlainLongAddresses(t *testing.T) {
+	p := chat.Post{Answer: citations.Answer{Parts: []citations.Part{{Text: "One.", Sources: []int{1, 2}}, {Text: "Two.", Sources: []int{3}}}}}
+	for n := 1; n <= 3; n++ {
+		p.Answer.Sources = append(p.Answer.Sources, citations.Source{N: n, Title: "T", URL: "https://bot.example/" + strings.Repeat("x", 750)})
+	}
+	const want = `One. \[1\]\[2\] Two. \[3\]` + "\n\n" + `\[1\] T` + "\n" + `\[2\] T` + "\n" + `\[3\] T`
+	if diff := cmp.Diff(want, plainMessage(p).content); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -685,7 +700,7 @@ func drawPost(t *rapid.T) chat.Post {
 	}
 	return chat.Post{
 		Turn: 1, Question: manyWords.Draw(t, "question"), Name: someWords.Draw(t, "name"), Answer: a,
-		Via:   rapid.SampledFrom([]chat.Via{chat.Mention, chat.Command, chat.Share}).Draw(t, "via"),
+		Via:   rapid.SampledFrom([]chat.Via{chat.Mention, chat.Command, chat.Share, chat.Ask}).Draw(t, "via"),
 		Again: rapid.Bool().Draw(t, "again"),
 	}
 }

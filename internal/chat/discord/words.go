@@ -15,9 +15,11 @@ const (
 	sayReveal          = "Your question will be shown, with your name, in the channel where people help."
 	sayLate            = "This took longer than Discord keeps a reply open, so here it is:"
 	sayElsewhere       = "I could not answer where you asked, so here it is:"
-	sayNoDocuments     = "There are no documents yet."
 	sayNoSuchDocument  = "There is no such document, or not everyone here may see it. Choose one from the list that appears while you type."
 	sayUnheard         = "I can read a message only when it names me. Please mention me together with your question."
 	saySources         = "Sources"
-	sayNotHere         = "That is not possible here."
+	sayNotKnown        = "I do not know this any more. Please ask anew."
+	sayTryAgain        = "I could not take that just now. Please try again in a moment."
+	sayNobody          = "There is nobody I could ask from here."
+	sayShared          = "I am sharing the answer."
 )
