@@ -51,7 +51,8 @@
 // [citebot/internal/ledger] before the platform gets its acknowledgement. From then on each
 // step is a row in that SQLite file: a crash anywhere loses no question and shows no answer
 // twice. [citebot/internal/chat/layout] sets an answer as statements, marks and footnotes
-// that fit, which each platform then puts into its own markup. talk.go plugs these together;
+// that fit, which each platform then puts into its own markup; [citebot/internal/chat/surface]
+// has what else the platforms need alike. talk.go plugs these together;
 // `bot gaps` lists what the documents did not answer, `bot doctor` what is wrong with the
 // tokens. The tests speak with [citebot/internal/chat/slack/slacktest] and
 // [citebot/internal/chat/discord/discordtest], a Slack and a Discord that can misbehave.

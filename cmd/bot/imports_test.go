@@ -38,7 +38,8 @@ var importRules = []struct {
 	{"internal/chat/slack/slacktest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
 	{"internal/chat/discord/discordtest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
 	{"internal/chat/layout", []string{"internal/citations"}, "how an answer is set must not depend on where it is asked or shown"},
-	{"internal/chat/*", []string{"internal/chat", "internal/chat/layout", "internal/citations"}, "a surface shows answers and knows neither retrieval nor another surface"},
+	{"internal/chat/surface", nil, "what surfaces need alike must not depend on what they show"},
+	{"internal/chat/*", []string{"internal/chat", "internal/chat/layout", "internal/chat/surface", "internal/citations"}, "a surface shows answers and knows neither retrieval nor another surface"},
 }
 
 // sdkRules keep what a vendor sells in the one package that speaks to the vendor.

@@ -198,7 +198,6 @@ func TestCommandsAreRegisteredOnce(t *testing.T) {
 	for range 2 {
 		f.begin()
 		f.wait("the commands", func() bool { return len(f.Commands("")) == len(commands()) })
-		f.discord.awaitAsides()
 		f.stop()
 	}
 	if n := f.Calls(discordtest.PutCommands); n != 1 {

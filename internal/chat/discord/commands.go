@@ -93,10 +93,10 @@ func (d *Discord) register(ctx context.Context) {
 	for {
 		err := d.giveCommands(ctx)
 		if err == nil {
-			d.state.fine(problemCommands)
+			d.health.Fine(problemCommands)
 			return
 		}
-		if ctx.Err() == nil && d.state.down(problemCommands, "the commands could not be registered: "+err.Error(), false) {
+		if ctx.Err() == nil && d.health.Down(problemCommands, "the commands could not be registered: "+err.Error(), false) {
 			d.cfg.Log.Error("Discord did not take the bot's commands", slog.Any("error", err))
 		}
 		var wait *chat.Wait

@@ -36,13 +36,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"citebot/internal/chat"
+	"citebot/internal/chat/surface"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/errgroup"
@@ -54,19 +54,19 @@ type Discord struct {
 	cfg      Config
 	desk     *chat.Desk
 	rest     *rest
-	metrics  metrics
+	metrics  *surface.Metrics
+	health   surface.Health
+	asides   *surface.Asides
+	pace     *surface.Pace // of posts
 	state    state
-	rooms    *lru.Cache[string, room]          // by channel
-	pace     *lru.Cache[string, *rate.Limiter] // of posts, by channel
-	direct   *lru.Cache[string, string]        // the conversation with each person, by user
-	openings *lru.Cache[string, *opening]      // the last interactions, by id
+	rooms    *lru.Cache[string, room]     // by channel
+	direct   *lru.Cache[string, string]   // the conversation with each person, by user
+	openings *lru.Cache[string, *opening] // the last interactions, by id
 
 	events chan event    // what was said, in order
 	turns  chan struct{} // bounds the interactions at once
-	beside chan struct{} // bounds what goes on beside events
 	known  chan struct{} // closed when it is known who the bot is
 	once   sync.Once     // closes known
-	knocks rate.Sometimes
 
 	times        times // as the constants, but for tests
 	settleWithin time.Duration
@@ -76,13 +76,10 @@ type Discord struct {
 // Sizes of caches and bounds.
 const (
 	roomsKept    = 20000
-	pacesKept    = 5000
 	directsKept  = 5000
 	openingsKept = 1000
 	maxEvents    = 1000 // that wait to be looked at
 	maxTurns     = 64
-	maxBeside    = 32
-	besideUntil  = 5 * time.Second
 )
 
 var _ chat.Platform = (*Discord)(nil)
@@ -100,20 +97,19 @@ func New(cfg Config, desk *chat.Desk) (*Discord, error) {
 		cfg: cfg, desk: desk, rest: cfg.rest(),
 		events: make(chan event, maxEvents),
 		turns:  make(chan struct{}, maxTurns),
-		beside: make(chan struct{}, maxBeside),
+		asides: surface.NewAsides(cfg.Log),
+		pace:   surface.NewPace(postEvery, postsAtOnce),
 		known:  make(chan struct{}),
-		knocks: rate.Sometimes{First: 3, Interval: time.Minute},
 		times:  usualTimes,
 
 		settleWithin: settleWithin,
 		replyFor:     replyFor,
 	}
 	d.rooms, _ = lru.New[string, room](roomsKept) // fails only for a size of 0
-	d.pace, _ = lru.New[string, *rate.Limiter](pacesKept)
 	d.openings, _ = lru.New[string, *opening](openingsKept)
 	d.direct, _ = lru.New[string, string](directsKept)
 	var err error
-	d.metrics, err = newMetrics(cfg.Registry)
+	d.metrics, err = surface.NewMetrics(cfg.Registry, d.Name(), knownKinds)
 	return d, err
 }
 
@@ -147,7 +143,8 @@ func (d *Discord) Run(ctx context.Context) error {
 		group.Go(func() error { d.signIn(ctx); return nil })
 	}
 	err := group.Wait()
-	d.awaitAsides()
+	d.asides.Wait()
+	surface.Drain(d.turns)
 	return err
 }
 
@@ -184,13 +181,13 @@ func (d *Discord) connected(shard int, up bool, why error) {
 	what := fmt.Sprintf("shard %d of %d", shard, d.cfg.Shards)
 	d.state.connect(shard, up)
 	if up {
-		d.state.fine(what)
+		d.health.Fine(what)
 		return
 	}
-	d.metrics.reconnects.Inc()
+	d.metrics.Reconnects.Inc()
 	remedy := fatal(why)
 	text := cmp.Or(remedy, fmt.Sprintf("%s has no connection to Discord: %v", what, safe(why)))
-	if d.state.down(what, text, remedy != "") && remedy != "" {
+	if d.health.Down(what, text, remedy != "") && remedy != "" {
 		d.cfg.Log.Error("Discord refuses the bot", slog.String("problem", remedy))
 	}
 }
@@ -240,44 +237,12 @@ func (d *Discord) ready(data json.RawMessage) {
 
 // Ready tells whether questions reach the bot, and what is wrong if something is.
 func (d *Discord) Ready() (connected bool, problem string) {
-	return d.state.ready(d.cfg.PublicKey != "")
-}
-
-// aside runs f on a goroutine of its own: what is nice to have and must hold up no event.
-// When too much of that goes on already, it is left out.
-func (d *Discord) aside(ctx context.Context, f func(ctx context.Context)) {
-	select {
-	case d.beside <- struct{}{}:
-	default:
-		return
+	problem, fatal := d.health.Problems()
+	connected = !fatal && d.state.reached(d.cfg.PublicKey != "")
+	if !connected {
+		problem = cmp.Or(problem, "connecting")
 	}
-	go func() {
-		defer func() { <-d.beside }()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideUntil)
-		defer cancel()
-		defer d.rescue("aside")
-		f(ctx)
-	}()
-}
-
-// awaitAsides waits for those that run, and for interactions; all have a time limit.
-func (d *Discord) awaitAsides() {
-	for _, slots := range []chan struct{}{d.beside, d.turns} {
-		for range cap(slots) {
-			slots <- struct{}{}
-		}
-		for range cap(slots) {
-			<-slots
-		}
-	}
-}
-
-// rescue keeps a panic from ending the process. It must be deferred itself.
-func (d *Discord) rescue(where string) {
-	if p := recover(); p != nil {
-		d.cfg.Log.Error("panic in Discord's surface", slog.String("where", where), slog.String("panic", fmt.Sprint(p)),
-			slog.String("stack", strings.TrimSpace(string(debug.Stack()))))
-	}
+	return connected, problem
 }
 
 // decode reads what Discord sent. Unknown fields and kinds are no failure; a field of
@@ -292,17 +257,10 @@ func (d *Discord) decode(kind string, data []byte, v any) bool {
 
 // A state is what is known about the connection.
 type state struct {
-	mu       sync.Mutex
-	app      string
-	user     string
-	shards   map[int]bool       // that are connected
-	problems map[string]problem // by route, or what else is concerned; gone when it works again
-}
-
-// A problem is what does not work, and whether the bot can do nothing without it.
-type problem struct {
-	text  string
-	fatal bool
+	mu     sync.Mutex
+	app    string
+	user   string
+	shards map[int]bool // that are connected
 }
 
 // signedIn reports whether who the bot is was not known before.
@@ -331,40 +289,10 @@ func (s *state) connect(shard int, up bool) {
 	s.shards[shard] = up
 }
 
-// down notes a problem and reports whether it is another than before.
-func (s *state) down(what, text string, fatal bool) (news bool) {
+// reached is whether questions arrive: over a gateway, or where interactions come over HTTP as
+// soon as it is known who the bot is.
+func (s *state) reached(overHTTP bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.problems == nil {
-		s.problems = map[string]problem{}
-	}
-	news = s.problems[what].text != text
-	s.problems[what] = problem{text, fatal}
-	return news
-}
-
-// fine notes that something works.
-func (s *state) fine(what string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.problems, what)
-}
-
-// ready is whether questions arrive: over a gateway, or where interactions come over HTTP
-// as soon as it is known who the bot is.
-func (s *state) ready(overHTTP bool) (connected bool, problem string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	connected = slices.Contains(slices.Collect(maps.Values(s.shards)), true) || overHTTP && s.app != ""
-	var texts []string
-	for _, p := range s.problems {
-		texts = append(texts, p.text)
-		connected = connected && !p.fatal
-	}
-	slices.Sort(texts)
-	problem = strings.Join(slices.Compact(texts), "; ")
-	if !connected {
-		problem = cmp.Or(problem, "connecting")
-	}
-	return connected, problem
+	return slices.Contains(slices.Collect(maps.Values(s.shards)), true) || overHTTP && s.app != ""
 }

@@ -78,10 +78,10 @@ func (d *Discord) sending(route string, err error) error {
 	var dial *net.OpError
 	switch {
 	case err == nil:
-		d.state.fine(problemToken)
+		d.health.Fine(problemToken)
 		return nil
 	case errors.As(err, &early):
-		d.metrics.limited.WithLabelValues(name).Inc()
+		d.metrics.Limited.WithLabelValues(name).Inc()
 		return &chat.Wait{For: early.after, Err: fmt.Errorf("%s: %w", name, early)}
 	case errors.As(err, &wait):
 		return err
@@ -114,7 +114,7 @@ const problemToken = "token"
 // refused notes that the token is worth nothing.
 func (d *Discord) refused() {
 	d.rest.hold("", refusedFor)
-	if d.state.down(problemToken, fatalCodes[4004], true) {
+	if d.health.Down(problemToken, fatalCodes[4004], true) {
 		d.cfg.Log.Error("Discord refuses the bot", slog.String("problem", fatalCodes[4004]))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"citebot/internal/chat"
+	"citebot/internal/chat/surface"
 
 	api "github.com/bwmarrin/discordgo"
 )
@@ -21,11 +22,15 @@ type event struct {
 	data json.RawMessage
 }
 
+// knownKinds are the events that the bot listens to.
+var knownKinds = []string{"READY", "RESUMED", "MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE",
+	"GUILD_CREATE", "THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"}
+
 // take takes an event off the connection. Interactions do not wait for each other, for
 // somebody waits for each of them; all else is looked at in order, for an edit comes after
 // what it edits.
 func (d *Discord) take(ctx context.Context, kind string, data json.RawMessage) {
-	d.metrics.events.WithLabelValues(kindLabel(kind)).Inc()
+	d.metrics.Event(kind)
 	switch kind {
 	case "READY":
 		d.ready(data)
@@ -55,7 +60,7 @@ func (d *Discord) follow(ctx context.Context) {
 // deal deals with one event. Discord sends none twice, so what the ledger does not take is
 // tried again for a while.
 func (d *Discord) deal(ctx context.Context, e event) {
-	defer d.rescue(e.kind)
+	defer surface.Rescue(d.cfg.Log, e.kind)
 	pause := chat.Pause{First: 100 * time.Millisecond, Most: 5 * time.Second}
 	for begun := time.Now(); ; {
 		err := d.happened(ctx, e)
@@ -172,7 +177,7 @@ func (d *Discord) unheard(ctx context.Context, m said, place chat.Place) error {
 	if d.cfg.Rules.intents()&api.IntentMessageContent != 0 {
 		return nil
 	}
-	d.aside(ctx, func(ctx context.Context) {
+	d.asides.Go(ctx, func(ctx context.Context) {
 		d.Tell(ctx, chat.Post{Place: place, Key: "unheard " + m.ID, Message: m.ID, User: m.Author.ID, Asked: time.Now()}, sayUnheard)
 	})
 	return nil

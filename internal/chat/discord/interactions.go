@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"citebot/internal/chat"
+	"citebot/internal/chat/surface"
 
 	api "github.com/bwmarrin/discordgo"
 )
@@ -145,12 +146,12 @@ func (d *Discord) interaction(ctx context.Context, raw json.RawMessage) {
 	go func() {
 		defer func() { <-d.turns }()
 		defer close(o.done)
-		defer d.rescue("interaction")
+		defer surface.Rescue(d.cfg.Log, "interaction")
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptWithin+respondWithin)
 		defer cancel()
 		if r := d.respond(ctx, i); r != nil {
 			o.failed = !d.callBack(ctx, i, *r)
-			d.metrics.ack.Observe(time.Since(began).Seconds())
+			d.metrics.Ack.Observe(time.Since(began).Seconds())
 		}
 	}()
 }

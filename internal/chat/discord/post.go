@@ -11,7 +11,6 @@ import (
 	"citebot/internal/chat"
 
 	api "github.com/bwmarrin/discordgo"
-	"golang.org/x/time/rate"
 )
 
 // A ref is where a post is, as the ledger keeps it: "channel/message".
@@ -171,19 +170,7 @@ func (d *Discord) Slot(p chat.Post) time.Duration {
 	if p.ReplyURL != "" {
 		return 0
 	}
-	limiter, ok := d.pace.Get(p.Channel)
-	if !ok {
-		limiter = rate.NewLimiter(rate.Every(postEvery), postsAtOnce)
-		if before, had, _ := d.pace.PeekOrAdd(p.Channel, limiter); had {
-			limiter = before
-		}
-	}
-	r := limiter.Reserve()
-	wait := r.Delay()
-	if p.Draft && wait > 0 {
-		r.Cancel()
-	}
-	return wait
+	return d.pace.Slot(p.Channel, p.Draft)
 }
 
 // Discord tells each channel's limit in its answers, which is usually five messages in five

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -102,10 +100,10 @@ func (s *Slack) sending(method string, err error) error {
 	var dial *net.OpError
 	switch err = safe(err); {
 	case err == nil:
-		s.state.fine(method)
+		s.health.Fine(bare(method))
 		return nil
 	case errors.As(err, &limited):
-		s.metrics.limited.WithLabelValues(bare(method)).Inc()
+		s.metrics.Limited.WithLabelValues(bare(method)).Inc()
 		return s.hold(method, limited.RetryAfter, err)
 	case errors.As(err, &dial) && dial.Op == "dial": // the request never left
 		return &chat.Wait{Err: err}
@@ -113,7 +111,7 @@ func (s *Slack) sending(method string, err error) error {
 		s.failed(method, "SLACK_BOT_TOKEN", err)
 		return s.hold(bare(method), refusedFor, err)
 	case isCode(err, []string{"ratelimited", "rate_limited"}):
-		s.metrics.limited.WithLabelValues(bare(method)).Inc()
+		s.metrics.Limited.WithLabelValues(bare(method)).Inc()
 		return s.hold(method, 0, err)
 	case isCode(err, brokenCodes) || errors.As(err, &status) && status.Code >= http.StatusInternalServerError:
 		return fmt.Errorf("%s: %w: %w", method, chat.ErrUnknown, err)
@@ -179,5 +177,3 @@ func (p *pause) next(err error) time.Duration {
 	}
 	return wait
 }
-
-func stack() slog.Attr { return slog.String("stack", strings.TrimSpace(string(debug.Stack()))) }

@@ -54,6 +54,10 @@ type said struct {
 	Edited   *struct{} `json:"edited"`
 }
 
+// knownKinds are the events and interactions that the bot listens to.
+var knownKinds = []string{"message", "app_mention", "app_home_opened", "assistant_thread_started", "agent_session_stopped",
+	"app_uninstalled", "tokens_revoked", "block_actions", "view_submission", "message_action"}
+
 // event deals with one event. Which they are stands in the app's manifest; others are
 // ignored.
 func (s *Slack) event(ctx context.Context, e envelope) error {
@@ -63,7 +67,7 @@ func (s *Slack) event(ctx context.Context, e envelope) error {
 	if !s.decode("event", e.Event, &kind) {
 		return nil
 	}
-	s.metrics.events.WithLabelValues(kindLabel(kind.Type)).Inc()
+	s.metrics.Event(kind.Type)
 	switch kind.Type {
 	case "message", "app_mention":
 		var m event
@@ -267,9 +271,9 @@ func (s *Slack) opened(ctx context.Context, e envelope) error {
 	}
 	switch o.Tab {
 	case "home":
-		s.aside(ctx, func(ctx context.Context) { s.publishHome(ctx, o.User) })
+		s.asides.Go(ctx, func(ctx context.Context) { s.publishHome(ctx, o.User) })
 	case "messages":
-		s.aside(ctx, func(ctx context.Context) { s.suggest(ctx, o.Channel, "") })
+		s.asides.Go(ctx, func(ctx context.Context) { s.suggest(ctx, o.Channel, "") })
 	}
 	return nil
 }
@@ -283,7 +287,7 @@ func (s *Slack) assistantStarted(ctx context.Context, e envelope) error {
 		} `json:"assistant_thread"`
 	}
 	if s.decode("assistant_thread_started", e.Event, &a) {
-		s.aside(ctx, func(ctx context.Context) { s.suggest(ctx, a.Thread.Channel, a.Thread.TS) })
+		s.asides.Go(ctx, func(ctx context.Context) { s.suggest(ctx, a.Thread.Channel, a.Thread.TS) })
 	}
 	return nil
 }

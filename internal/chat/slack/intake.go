@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+
+	"citebot/internal/chat/surface"
 )
 
 // The kinds of envelope.
@@ -18,7 +20,7 @@ const (
 // A payload that cannot be read wants no redelivery and is no error; an error means that
 // the ledger could not be written.
 func (s *Slack) take(ctx context.Context, kind string, payload []byte) (response any, err error) {
-	defer s.rescue(kind)
+	defer surface.Rescue(s.cfg.Log, kind)
 	ctx, cancel := context.WithTimeout(ctx, acceptWithin)
 	defer cancel()
 	switch kind {

@@ -52,7 +52,7 @@ type action struct {
 }
 
 func (s *Slack) interact(ctx context.Context, i interaction) error {
-	s.metrics.events.WithLabelValues(kindLabel(i.Type)).Inc()
+	s.metrics.Event(i.Type)
 	switch i.Type {
 	case "block_actions":
 		for _, a := range i.Actions {
@@ -98,7 +98,7 @@ func (s *Slack) judged(ctx context.Context, i interaction, a action, f chat.Feed
 	if err != nil || !fresh {
 		return err
 	}
-	s.aside(ctx, func(ctx context.Context) {
+	s.asides.Go(ctx, func(ctx context.Context) {
 		if f.Good {
 			s.tell(ctx, i, sayThanks)
 			return
@@ -146,9 +146,9 @@ func (s *Slack) callPerson(ctx context.Context, i interaction, asked chat.Messag
 	}
 	switch {
 	case !receipt.Fresh:
-		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalledAlready) })
+		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalledAlready) })
 	case s.isPrivate(asked):
-		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalled) })
+		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, sayCalled) })
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (s *Slack) share(ctx context.Context, i interaction, asked chat.Message, tu
 		return err
 	}
 	if shared {
-		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, saySharedAlready) })
+		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, saySharedAlready) })
 		return nil
 	}
 	_, err = s.desk.Accept(ctx, s, chat.Message{
@@ -198,10 +198,10 @@ func (s *Slack) pointed(ctx context.Context, i interaction) error {
 	case err != nil:
 		return err
 	case answered:
-		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayAnsweredAlready) })
+		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, sayAnsweredAlready) })
 		return nil
 	case text == "" || s.state.isSelf(i.Message.User) || s.state.isSelf(i.Message.BotID):
-		s.aside(ctx, func(ctx context.Context) { s.tell(ctx, i, sayNothingToAnswer) })
+		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, sayNothingToAnswer) })
 		return nil
 	}
 	_, err = s.desk.Accept(ctx, s, chat.Message{

@@ -13,7 +13,6 @@ import (
 	"citebot/internal/chat"
 
 	api "github.com/slack-go/slack"
-	"golang.org/x/time/rate"
 )
 
 // One message a second and channel: https://docs.slack.dev/apis/web-api/rate-limits
@@ -168,19 +167,7 @@ func (s *Slack) Slot(p chat.Post) time.Duration {
 	if p.ReplyURL != "" {
 		return 0
 	}
-	limiter, ok := s.pace.Get(p.Channel)
-	if !ok {
-		limiter = rate.NewLimiter(rate.Every(postEvery), 1)
-		if before, had, _ := s.pace.PeekOrAdd(p.Channel, limiter); had {
-			limiter = before
-		}
-	}
-	r := limiter.Reserve()
-	wait := r.Delay()
-	if p.Draft && wait > 0 {
-		r.Cancel()
-	}
-	return wait
+	return s.pace.Slot(p.Channel, p.Draft)
 }
 
 // goesElsewhere reports whether an answer may go to its asker alone: who did not ask gets

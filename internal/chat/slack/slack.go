@@ -42,11 +42,11 @@ import (
 	"time"
 
 	"citebot/internal/chat"
+	"citebot/internal/chat/surface"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	api "github.com/slack-go/slack"
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 )
 
 // A Slack is one app in one workspace. It is a [chat.Platform].
@@ -55,20 +55,19 @@ type Slack struct {
 	desk       *chat.Desk
 	http       *http.Client
 	api        *api.Client
-	metrics    metrics
+	metrics    *surface.Metrics
 	state      state
-	rooms      *lru.Cache[string, room]          // what conversations.info said, by channel
-	pace       *lru.Cache[string, *rate.Limiter] // by channel
-	homes      *lru.Cache[string, [32]byte]      // what each user's app home shows
-	publishing singleflight.Group                // of homes, by user
-	streams    sync.Map                          // refs of streams that were begun and not ended
-	shown      sync.Map                          // places with a status, to take back at the end
+	rooms      *lru.Cache[string, room] // what conversations.info said, by channel
+	pace       *surface.Pace
+	asides     *surface.Asides
+	health     surface.Health
+	homes      *lru.Cache[string, [32]byte] // what each user's app home shows
+	publishing singleflight.Group           // of homes, by user
+	streams    sync.Map                     // refs of streams that were begun and not ended
+	shown      sync.Map                     // places with a status, to take back at the end
 
 	mu    sync.Mutex
 	holds map[string]time.Time // by method, or method and channel: not before, because Slack said so
-
-	beside chan struct{}  // bounds what goes on beside events
-	knocks rate.Sometimes // strangers at the webhooks do not fill the log
 
 	silentFor time.Duration // as the constant, but for tests
 }
@@ -76,11 +75,8 @@ type Slack struct {
 // Sizes of caches and bounds.
 const (
 	roomsKept   = 1000
-	pacesKept   = 5000
 	homesKept   = 1000
-	maxBeside   = 32
 	callWithin  = 15 * time.Second // one call of the Web API
-	besideUntil = 5 * time.Second
 	closeWithin = 3 * time.Second
 )
 
@@ -103,16 +99,15 @@ func New(cfg Config, desk *chat.Desk) (*Slack, error) {
 		http:   cfg.Client,
 		api:    cfg.client(),
 		holds:  map[string]time.Time{},
-		beside: make(chan struct{}, maxBeside),
-		knocks: rate.Sometimes{First: 3, Interval: time.Minute},
+		asides: surface.NewAsides(cfg.Log),
+		pace:   surface.NewPace(postEvery, 1),
 
 		silentFor: silentFor,
 	}
 	s.rooms, _ = lru.New[string, room](roomsKept) // fails only for a size of 0
-	s.pace, _ = lru.New[string, *rate.Limiter](pacesKept)
 	s.homes, _ = lru.New[string, [32]byte](homesKept)
 	var err error
-	s.metrics, err = newMetrics(cfg.Registry)
+	s.metrics, err = surface.NewMetrics(cfg.Registry, s.Name(), knownKinds)
 	return s, err
 }
 
@@ -151,7 +146,7 @@ func (s *Slack) Name() string { return "slack" }
 // Run connects and stays connected until ctx ends. It returns no error: what is wrong with
 // Slack is told by Ready, and the rest of the program goes on.
 func (s *Slack) Run(ctx context.Context) error {
-	defer s.awaitAsides()
+	defer s.asides.Wait()
 	if !s.signIn(ctx) {
 		return nil
 	}
@@ -181,8 +176,9 @@ func (s *Slack) signIn(ctx context.Context) bool {
 		cancel()
 		if err == nil {
 			s.state.signedIn(who.TeamID, who.UserID, who.BotID)
+			s.health.Fine("auth.test")
 			if missing := missingScopes(who.Header.Get("X-Oauth-Scopes")); len(missing) > 0 {
-				s.state.down(problemScopes, "SLACK_BOT_TOKEN lacks the scopes "+strings.Join(missing, ", ")+
+				s.health.Down(problemScopes, "SLACK_BOT_TOKEN lacks the scopes "+strings.Join(missing, ", ")+
 					": add them under OAuth & Permissions and install the app again", slices.Contains(missing, scopeToPost))
 				s.cfg.Log.Error("Slack app lacks scopes", slog.Any("scopes", missing))
 			}
@@ -201,63 +197,33 @@ func (s *Slack) signIn(ctx context.Context) bool {
 // kind of failure.
 func (s *Slack) failed(method, token string, err error) {
 	text := explain(method, token, err)
-	if s.state.down(bare(method), text, isFatal(bare(method), err)) {
+	if s.health.Down(bare(method), text, isFatal(bare(method), err)) {
 		s.cfg.Log.Error("no connection to Slack", slog.String("problem", text))
 	}
 }
 
 // Ready tells whether events reach the bot, and what is wrong if something is.
-func (s *Slack) Ready() (connected bool, problem string) { return s.state.ready(s.cfg.AppToken == "") }
-
-// aside runs f on a goroutine of its own: what is nice to have and must hold up no event.
-// When too much of that goes on already, it is left out.
-func (s *Slack) aside(ctx context.Context, f func(ctx context.Context)) {
-	select {
-	case s.beside <- struct{}{}:
-	default:
-		return
+func (s *Slack) Ready() (connected bool, problem string) {
+	reached, revoked := s.state.reached(s.cfg.AppToken == "")
+	if revoked != "" {
+		return false, revoked
 	}
-	go func() {
-		defer func() { <-s.beside }()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideUntil)
-		defer cancel()
-		defer s.rescue("aside")
-		f(ctx)
-	}()
-}
-
-// awaitAsides waits for those that run; none takes longer than besideUntil.
-func (s *Slack) awaitAsides() {
-	for range maxBeside {
-		s.beside <- struct{}{}
+	problem, fatal := s.health.Problems()
+	connected = reached && !fatal
+	if !connected {
+		problem = cmp.Or(problem, "connecting")
 	}
-	for range maxBeside {
-		<-s.beside
-	}
-}
-
-// rescue keeps a panic from ending the process. It must be deferred itself.
-func (s *Slack) rescue(where string) {
-	if p := recover(); p != nil {
-		s.cfg.Log.Error("panic in Slack's surface", slog.String("where", where), slog.String("panic", fmt.Sprint(p)), stack())
-	}
+	return connected, problem
 }
 
 // A state is what is known about the connection.
 type state struct {
-	mu       sync.Mutex
-	team     string
-	user     string
-	bot      string
-	sockets  int                // that Slack has said hello on
-	problems map[string]problem // by method, or what else is concerned; gone when it works again
-	revoked  string             // why nothing works until someone does something; "" if it does
-}
-
-// A problem is what does not work, and whether the bot can do nothing without it.
-type problem struct {
-	text  string
-	fatal bool
+	mu      sync.Mutex
+	team    string
+	user    string
+	bot     string
+	sockets int    // that Slack has said hello on
+	revoked string // why nothing works until someone does something; "" if it does
 }
 
 // The problems that are none of a method.
@@ -270,7 +236,6 @@ func (s *state) signedIn(team, user, bot string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.team, s.user, s.bot, s.revoked = team, user, bot, ""
-	delete(s.problems, "auth.test")
 }
 
 // self is the bot's own user; "" before it is known.
@@ -294,34 +259,11 @@ func (s *state) isForeign(team string) bool {
 	return s.team != "" && team != "" && team != s.team
 }
 
-// down notes a problem and reports whether it is another than before.
-func (s *state) down(what, text string, fatal bool) (news bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	news = s.problems[what].text != text
-	if s.problems == nil {
-		s.problems = map[string]problem{}
-	}
-	s.problems[what] = problem{text, fatal}
-	return news
-}
-
-// fine notes that something works.
-func (s *state) fine(what string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.problems, bare(what))
-}
-
 // socket counts connections that are up, by +1 and -1.
 func (s *state) socket(change int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sockets += change
-	if change > 0 {
-		delete(s.problems, problemSocket)
-		delete(s.problems, "apps.connections.open")
-	}
 }
 
 func (s *state) revoke(why string) {
@@ -336,22 +278,9 @@ func (s *state) isRevoked() bool {
 	return s.revoked != ""
 }
 
-func (s *state) ready(overHTTP bool) (connected bool, problem string) {
+// reached is whether events arrive, and why they do not for good.
+func (s *state) reached(overHTTP bool) (reached bool, revoked string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.revoked != "" {
-		return false, s.revoked
-	}
-	connected = s.user != "" && (overHTTP || s.sockets > 0)
-	var texts []string
-	for _, p := range s.problems {
-		texts = append(texts, p.text)
-		connected = connected && !p.fatal
-	}
-	slices.Sort(texts)
-	problem = strings.Join(texts, "; ")
-	if !connected {
-		problem = cmp.Or(problem, "connecting")
-	}
-	return connected, problem
+	return s.user != "" && (overHTTP || s.sockets > 0), s.revoked
 }

@@ -45,7 +45,7 @@ func (s *Slack) listen(ctx context.Context) {
 		k := &socket{slack: s, conn: conn, over: make(chan struct{}), began: began}
 		sockets.Go(func() { k.read(ctx) })
 		<-k.over
-		s.metrics.reconnects.Inc()
+		s.metrics.Reconnects.Inc()
 		if time.Since(began) > goodAfter {
 			pause.Reset()
 			continue
@@ -197,7 +197,7 @@ func (k *socket) take(ctx context.Context, data []byte) {
 	if err := k.ack(f.EnvelopeID, response); err != nil {
 		k.slack.cfg.Log.Warn("an event could not be acknowledged; Slack will send it again", slog.Any("error", safe(err)))
 	}
-	k.slack.metrics.ack.Observe(time.Since(began).Seconds())
+	k.slack.metrics.Ack.Observe(time.Since(began).Seconds())
 }
 
 func (k *socket) greet() {
@@ -206,6 +206,8 @@ func (k *socket) greet() {
 	}
 	k.hello = true
 	k.slack.state.socket(+1)
+	k.slack.health.Fine(problemSocket)
+	k.slack.health.Fine("apps.connections.open")
 	k.slack.cfg.Log.Info("connected to Slack")
 }
 
@@ -213,7 +215,7 @@ func (k *socket) greet() {
 // told off right after it began just ends, so that they do not pile up.
 func (k *socket) disconnect(reason string) {
 	if reason == "link_disabled" {
-		k.slack.state.down(problemSocket, "Socket Mode was turned off: turn it on under Socket Mode of the app", false)
+		k.slack.health.Down(problemSocket, "Socket Mode was turned off: turn it on under Socket Mode of the app", false)
 	}
 	linger := lingerFor
 	if time.Since(k.began) < goodAfter {
