@@ -109,7 +109,6 @@ type said struct {
 	Everyone   bool            `json:"mention_everyone"`
 	Roles      []string        `json:"mention_roles"`
 	Edited     string          `json:"edited_timestamp"`
-	Flags      int             `json:"flags"`
 	Reference  *reference      `json:"message_reference"`
 	Referenced *said           `json:"referenced_message"`
 }
@@ -127,8 +126,6 @@ func (a author) name() string { return cmp.Or(a.GlobalName, a.Username) }
 // A reference is the message that one replies to.
 type reference struct {
 	MessageID string `json:"message_id"`
-	ChannelID string `json:"channel_id"`
-	Type      int    `json:"type"` // 0: a reply; 1: forwarded
 }
 
 // spoken hands the desk a message if it is for the bot.
@@ -303,8 +300,11 @@ func (d *Discord) deleted(ctx context.Context, e event) error {
 		return nil
 	}
 	place := chat.Place{Platform: d.Name(), Team: gone.GuildID, Channel: gone.ChannelID}
-	for _, id := range append(gone.IDs, gone.ID) {
-		if err := d.desk.Withdraw(ctx, place, id); id != "" && err != nil {
+	if gone.ID != "" {
+		gone.IDs = append(gone.IDs, gone.ID)
+	}
+	for _, id := range gone.IDs {
+		if err := d.desk.Withdraw(ctx, place, id); err != nil {
 			return err
 		}
 	}

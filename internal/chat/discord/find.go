@@ -72,6 +72,9 @@ type found struct {
 	Nonce     any        `json:"nonce"`
 	Flags     int        `json:"flags"`
 	Reference *reference `json:"message_reference"`
+	Through   *struct {
+		ID string `json:"id"`
+	} `json:"interaction_metadata"`
 }
 
 // pageOfChannel is how many messages Discord shows at once, and pagesOfChannel how many pages
@@ -110,7 +113,7 @@ func (d *Discord) findIn(ctx context.Context, p chat.Post, channel string) (stri
 }
 
 // isPost recognises a post by the name it was given, which Discord does not always show; else
-// by its words and what it replies to.
+// by its words, and by what it replies to or the interaction that it follows.
 func (d *Discord) isPost(m found, p chat.Post, want message) bool {
 	if m.Author == nil || !d.isSelf(m.Author.ID) {
 		return false
@@ -122,11 +125,13 @@ func (d *Discord) isPost(m found, p chat.Post, want message) bool {
 	if p.Draft && replies {
 		return true
 	}
-	ofReply := p.ReplyURL != "" // what follows a response is a reply to that
+	if r, err := parseReply(p.ReplyURL); err == nil && m.Through != nil {
+		replies = m.Through.ID == r.interaction
+	}
 	said := strings.TrimSpace(m.Content)
 	ours := said == strings.TrimSpace(want.content) || said == strings.TrimSpace(lateMessage(want).content) ||
 		said == strings.TrimSpace(elsewhereMessage(want).content) || said == strings.TrimSpace(plainMessage(p).content)
-	return ours && (m.Reference == nil || replies || ofReply)
+	return ours && (replies || m.Reference == nil && m.Through == nil)
 }
 
 // idAt is the least id of what is made at a time.

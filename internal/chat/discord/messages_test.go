@@ -69,6 +69,28 @@ func TestForeignServerGetsPublicDocuments(t *testing.T) {
 	f.reply(f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?")), "As public+staff to")
 }
 
+// A channel may be for fewer documents than its server: so are its threads, even one that
+// Discord does not describe.
+func TestThreadOfARestrictedChannel(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.rules.Guilds[discordtest.Guild] = Guild{Audience: []string{"public", "staff"}}
+	f.rules.Channels = map[string]Channel{discordtest.General: {Audience: []string{"public"}}}
+	f.begin()
+	f.reply(f.Send(f.Mention(discordtest.Alice, discordtest.Staff, "how long?")), "As public+staff to")
+	f.reply(f.Send(f.Mention(discordtest.Alice, discordtest.Thread, "how long?")), "As public to")
+	ask := f.Ask(discordtest.Alice, discordtest.Thread, "how wide?", false)
+	delete(ask.Events[0].Data["channel"].(map[string]any), "parent_id")
+	f.discord.rooms.Purge()
+	f.reply(f.Send(ask), "As public to")
+	f.discord.rooms.Purge()
+	f.Alter(discordtest.Thread, func(c *discordtest.Channel) { c.Hidden = true })
+	f.discord.rooms.Purge()
+	hidden := f.Ask(discordtest.Alice, discordtest.Thread, "how deep?", false)
+	delete(hidden.Events[0].Data, "channel")
+	f.reply(f.Send(hidden), "As public to")
+}
+
 func TestWhatIsNotForTheBot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

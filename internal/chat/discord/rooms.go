@@ -17,6 +17,7 @@ type room struct {
 	parent string // the channel that a thread or forum post belongs to
 	guild  string // "": a direct message
 	name   string
+	hidden bool      // Discord does not show it to the bot
 	until  time.Time // zero: until an event says otherwise
 }
 
@@ -44,9 +45,12 @@ type channel struct {
 	Name    string          `json:"name"`
 }
 
+// remember keeps what is said of a channel in passing. A thread without its channel is not
+// known: other rules might hold for it.
 func (d *Discord) remember(c channel, guild string) {
-	if c.ID != "" {
-		d.rooms.Add(c.ID, room{kind: c.Type, parent: c.Parent, guild: cmp.Or(c.GuildID, guild), name: c.Name})
+	r := room{kind: c.Type, parent: c.Parent, guild: cmp.Or(c.GuildID, guild), name: c.Name}
+	if c.ID != "" && (!r.isThread() || r.parent != "") {
+		d.rooms.Add(c.ID, r)
 	}
 }
 
@@ -90,7 +94,7 @@ func (d *Discord) room(ctx context.Context, id string) (room, error) {
 	if err != nil && !isCode(err, placeCodes) {
 		return room{}, err
 	}
-	r := room{kind: c.Type, parent: c.Parent, guild: c.GuildID, name: c.Name, until: time.Now().Add(roomFor)}
+	r := room{kind: c.Type, parent: c.Parent, guild: c.GuildID, name: c.Name, hidden: err != nil, until: time.Now().Add(roomFor)}
 	d.rooms.Add(id, r)
 	return r, nil
 }
@@ -143,11 +147,15 @@ func (d *Discord) rule(ctx context.Context, id string) (Channel, error) {
 	if c, ok := d.cfg.Rules.Channels[id]; ok {
 		return c, nil
 	}
-	r, err := d.room(ctx, id)
-	if err != nil || !r.isThread() {
+	switch r, err := d.room(ctx, id); {
+	case err != nil:
 		return Channel{}, err
+	case r.hidden: // it may be a thread of a channel for which there is a rule
+		return Channel{Audience: public}, nil
+	case r.isThread():
+		return d.cfg.Rules.Channels[r.parent], nil
 	}
-	return d.cfg.Rules.Channels[r.parent], nil
+	return Channel{}, nil
 }
 
 // person is who "Ask a person" calls from a place.
