@@ -36,6 +36,8 @@ type Desk struct {
 	metrics deskMetrics
 	tells   chan struct{} // bounds what goes on beside the turns
 
+	asking sync.Mutex // from looking whether a message was answered until it is accepted
+
 	mu      sync.Mutex
 	queues  map[string]*queue                 // by platform, so that none waits for another
 	running map[int64]context.CancelCauseFunc // turns that are being answered
@@ -127,6 +129,7 @@ func (d *Desk) enqueue(t ledger.Turn) { d.queue(t.Platform).add(&job{turn: t.ID,
 // A Receipt says what becomes of a message.
 type Receipt struct {
 	Fresh  bool   // it is new: no earlier message had one of its keys
+	Before bool   // it is to be answered once, and was already
 	Notice string // why there will be no reply to its ReplyURL; else ""
 }
 
@@ -137,6 +140,13 @@ type Receipt struct {
 func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (Receipt, error) {
 	if d.cfg.Ledger.Damaged() != "" && m.Sent.Before(d.cfg.Ledger.Begun()) && !m.Sent.IsZero() {
 		return Receipt{}, nil // the lost ledger may have answered it
+	}
+	if m.Once {
+		d.asking.Lock()
+		defer d.asking.Unlock()
+		if before, err := d.answers(ctx, m.Place, m.ID); before || err != nil {
+			return Receipt{Before: before}, err
+		}
 	}
 	t := m.turn()
 	reason, notice, err := d.refuse(ctx, m)
@@ -465,8 +475,8 @@ func (d *Desk) Asked(ctx context.Context, platform string, turn int64) (m Messag
 	}, err == nil, err
 }
 
-// Answers reports whether a message has been answered or is about to be.
-func (d *Desk) Answers(ctx context.Context, p Place, message string) (bool, error) {
+// answers reports whether a message has been answered or is about to be.
+func (d *Desk) answers(ctx context.Context, p Place, message string) (bool, error) {
 	t, err := d.cfg.Ledger.ByMessage(ctx, p, message)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return false, nil

@@ -39,6 +39,7 @@ type Message struct {
 	Via      Via
 	ReplyURL string    // secret; where the reply to this one goes, "" for a reply in Place
 	Outside  bool      // people from outside the organisation read along: public documents only
+	Once     bool      // not if the message with its ID has been answered, or is about to be
 	Of       int64     // for Share and Handoff: the turn it is about
 	Sent     time.Time // when it was said; zero: unknown
 	Keys     []string  // each alone makes a later message with the same key a duplicate

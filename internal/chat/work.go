@@ -163,7 +163,7 @@ func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration
 
 // settle takes back the note that a turn is being worked on when no answer replaces it.
 func (d *Desk) settle(ctx context.Context, p Platform, t ledger.Turn, j *job) {
-	if t.State != ledger.Dropped || !j.shown {
+	if t.State != ledger.Dropped || !j.shown || len(t.Posts) > 0 { // half an answer is better than none
 		return
 	}
 	t.ReplyURL = j.replyURL

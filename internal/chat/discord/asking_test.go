@@ -263,7 +263,7 @@ func TestAskAPerson(t *testing.T) {
 	act := f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))
 	m := f.reply(act, "30 days")
 	f.Send(f.Click(discordtest.Bob, m, idPerson))
-	f.whisper(discordtest.Bob, sayCalled)
+	f.whisper(discordtest.Bob, sayCalledHere)
 	call, err := f.AwaitPost(f.ctx, discordtest.General, func(m discordtest.Message) bool { return len(m.Pinged()) > 0 })
 	if err != nil {
 		t.Fatal(err)

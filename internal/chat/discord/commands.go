@@ -180,17 +180,11 @@ func (d *Discord) ask(ctx context.Context, i interaction) (*response, error) {
 // answered again.
 func (d *Discord) answerThis(ctx context.Context, i interaction) (*response, error) {
 	m := i.Data.Resolved.Messages[i.Data.TargetID]
-	place, text := d.place(i), plain(m.Content)
-	answered, err := d.desk.Answers(ctx, place, i.Data.TargetID)
-	switch {
-	case err != nil:
-		return nil, err
-	case answered:
-		return whisper(sayAnsweredAlready), nil
-	case text == "" || m.Author != nil && d.isSelf(m.Author.ID):
+	text := plain(m.Content)
+	if text == "" || m.Author != nil && d.isSelf(m.Author.ID) {
 		return whisper(sayNothingToAnswer), nil
 	}
-	return d.owe(ctx, i, false, chat.Message{Place: place, ID: i.Data.TargetID, Text: text, Via: chat.Shortcut})
+	return d.owe(ctx, i, false, chat.Message{Place: d.place(i), ID: i.Data.TargetID, Text: text, Via: chat.Shortcut, Once: true})
 }
 
 // owe hands a question to the desk, and says that an answer is coming or why there is none.
@@ -202,6 +196,8 @@ func (d *Discord) owe(ctx context.Context, i interaction, private bool, m chat.M
 	switch {
 	case err != nil:
 		return nil, err
+	case receipt.Before:
+		return whisper(sayAnsweredAlready), nil
 	case !receipt.Fresh:
 		return nil, nil
 	case receipt.Notice != "":

@@ -62,11 +62,12 @@ type Discord struct {
 	rooms    *lru.Cache[string, room]     // by channel
 	direct   *lru.Cache[string, string]   // the conversation with each person, by user
 	openings *lru.Cache[string, *opening] // the last interactions, by id
+	unread   *lru.Cache[string, struct{}] // people who were told that not all they say is shown
 
-	events chan event    // what was said, in order
-	turns  chan struct{} // bounds the interactions at once
-	known  chan struct{} // closed when it is known who the bot is
-	once   sync.Once     // closes known
+	lanes *lanes        // of what was said
+	turns chan struct{} // bounds the interactions at once
+	known chan struct{} // closed when it is known who the bot is
+	once  sync.Once     // closes known
 
 	times        times // as the constants, but for tests
 	settleWithin time.Duration
@@ -78,8 +79,8 @@ const (
 	roomsKept    = 20000
 	directsKept  = 5000
 	openingsKept = 1000
-	maxEvents    = 1000 // that wait to be looked at
-	maxTurns     = 64
+	unreadKept   = 1000
+	maxTurns     = 500 // interactions at once
 )
 
 var _ chat.Platform = (*Discord)(nil)
@@ -95,7 +96,6 @@ func New(cfg Config, desk *chat.Desk) (*Discord, error) {
 	}
 	d := &Discord{
 		cfg: cfg, desk: desk, rest: cfg.rest(),
-		events: make(chan event, maxEvents),
 		turns:  make(chan struct{}, maxTurns),
 		asides: surface.NewAsides(cfg.Log),
 		pace:   surface.NewPace(postEvery, postsAtOnce),
@@ -107,6 +107,8 @@ func New(cfg Config, desk *chat.Desk) (*Discord, error) {
 	}
 	d.rooms, _ = lru.New[string, room](roomsKept) // fails only for a size of 0
 	d.openings, _ = lru.New[string, *opening](openingsKept)
+	d.unread, _ = lru.New[string, struct{}](unreadKept)
+	d.lanes = newLanes(d.deal)
 	d.direct, _ = lru.New[string, string](directsKept)
 	var err error
 	d.metrics, err = surface.NewMetrics(cfg.Registry, d.Name(), knownKinds)
@@ -132,7 +134,7 @@ func (d *Discord) Name() string { return "discord" }
 // Discord is told by Ready, and the rest of the program goes on.
 func (d *Discord) Run(ctx context.Context) error {
 	var group errgroup.Group
-	group.Go(func() error { d.follow(ctx); return nil })
+	group.Go(func() error { d.lanes.run(ctx); return nil })
 	group.Go(func() error { d.register(ctx); return nil })
 	turns := rate.NewLimiter(rate.Every(d.times.turn), 1)
 	for shard := range d.cfg.Shards {

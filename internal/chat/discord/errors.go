@@ -41,6 +41,12 @@ func code(err error) int {
 	return 0
 }
 
+// isDiscords reports whether a refusal is in Discord's form, and not of what stands before it.
+func isDiscords(err error) bool {
+	var refused *api.RESTError
+	return errors.As(err, &refused) && refused.Message != nil
+}
+
 func isCode(err error, codes []int) bool { return slices.Contains(codes, code(err)) }
 
 // status is the HTTP status of a refusal; 0 where there was no answer.
@@ -78,7 +84,9 @@ func (d *Discord) sending(route string, err error) error {
 	var dial *net.OpError
 	switch {
 	case err == nil:
-		d.health.Fine(problemToken)
+		if !isReply(route) {
+			d.health.Fine(problemToken)
+		}
 		return nil
 	case errors.As(err, &early):
 		d.metrics.Limited.WithLabelValues(name).Inc()
@@ -90,11 +98,13 @@ func (d *Discord) sending(route string, err error) error {
 	case status(err) == http.StatusUnauthorized && !isReply(route):
 		d.refused()
 		return &chat.Wait{For: refusedFor, Err: refusal{err}}
-	case status(err) == http.StatusForbidden && code(err) == 0: // not Discord's words, but of what stands before it
+	case status(err) == http.StatusForbidden && !isDiscords(err): // a page of what shuts machines out
 		d.rest.hold("", refusedFor)
 		return &chat.Wait{For: refusedFor, Err: refusal{err}}
-	case status(err) >= http.StatusInternalServerError || status(err) == 0:
-		return fmt.Errorf("%s: %w: %w", name, chat.ErrUnknown, err) // it stumbled, or the connection broke
+	case status(err) >= http.StatusInternalServerError: // it stumbled
+		return fmt.Errorf("%s: %w: %w", name, chat.ErrUnknown, refusal{err})
+	case status(err) == 0: // the connection broke
+		return fmt.Errorf("%s: %w: %w", name, chat.ErrUnknown, err)
 	}
 	return fmt.Errorf("%s: %w", name, refusal{err})
 }

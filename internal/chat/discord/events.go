@@ -18,8 +18,9 @@ import (
 
 // An event is something that the gateway said.
 type event struct {
-	kind string
-	data json.RawMessage
+	kind    string
+	channel string
+	data    json.RawMessage
 }
 
 // knownKinds are the events that the bot listens to.
@@ -27,38 +28,29 @@ var knownKinds = []string{"READY", "RESUMED", "MESSAGE_CREATE", "MESSAGE_UPDATE"
 	"GUILD_CREATE", "THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"}
 
 // take takes an event off the connection. Interactions do not wait for each other, for
-// somebody waits for each of them; all else is looked at in order, for an edit comes after
-// what it edits.
-func (d *Discord) take(ctx context.Context, kind string, data json.RawMessage) {
+// somebody waits for each of them; what is said waits for what was said before in that
+// channel, for an edit comes after what it edits. It is false when ctx ends before there is
+// room for one more.
+func (d *Discord) take(ctx context.Context, kind string, data json.RawMessage) (taken bool) {
 	d.metrics.Event(kind)
 	switch kind {
 	case "READY":
 		d.ready(data)
 	case "INTERACTION_CREATE":
 		d.interaction(ctx, data)
-	case "MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "GUILD_CREATE",
-		"THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE":
-		select {
-		case d.events <- event{kind, data}:
-		case <-ctx.Done():
+	case "GUILD_CREATE", "THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE":
+		d.rearranged(kind, data)
+	case "MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK":
+		var at struct {
+			Channel string `json:"channel_id"`
 		}
+		return !d.decode(kind, data, &at) || d.lanes.add(ctx, event{kind, at.Channel, data})
 	}
+	return true
 }
 
-// follow looks at one event after the other until ctx ends.
-func (d *Discord) follow(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e := <-d.events:
-			d.deal(ctx, e)
-		}
-	}
-}
-
-// deal deals with one event. Discord sends none twice, so what the ledger does not take is
-// tried again for a while.
+// deal deals with one event. Discord sends none twice, so what the ledger does not take, or
+// what Discord does not tell about its channel, is tried again for a while.
 func (d *Discord) deal(ctx context.Context, e event) {
 	defer surface.Rescue(d.cfg.Log, e.kind)
 	pause := chat.Pause{First: 100 * time.Millisecond, Most: 5 * time.Second}
@@ -67,31 +59,30 @@ func (d *Discord) deal(ctx context.Context, e event) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		d.cfg.Log.Error("an event could not be kept", slog.String("kind", e.kind), slog.Any("error", err))
 		if time.Since(begun) > keepWithin || !chat.Sleep(ctx, pause.Next()) {
+			d.cfg.Log.Error("an event could not be kept", slog.String("kind", e.kind), slog.Any("error", err))
 			return
 		}
 	}
 }
 
-const keepWithin = 30 * time.Second
+const (
+	keepWithin = 30 * time.Second
+	lookFor    = 20 * time.Second // how long it may take to learn whether a message is in a thread
+)
 
 func (d *Discord) happened(ctx context.Context, e event) error {
-	switch e.kind {
-	case "MESSAGE_CREATE", "MESSAGE_UPDATE":
-		var m said
-		if !d.decode(e.kind, e.data, &m) {
-			return nil
-		}
-		if e.kind == "MESSAGE_UPDATE" {
-			return d.changed(ctx, m)
-		}
-		return d.spoken(ctx, m)
-	case "MESSAGE_DELETE", "MESSAGE_DELETE_BULK":
+	if e.kind == "MESSAGE_DELETE" || e.kind == "MESSAGE_DELETE_BULK" {
 		return d.deleted(ctx, e)
 	}
-	d.rearranged(e.kind, e.data)
-	return nil
+	var m said
+	if !d.decode(e.kind, e.data, &m) {
+		return nil
+	}
+	if e.kind == "MESSAGE_UPDATE" {
+		return d.changed(ctx, m)
+	}
+	return d.spoken(ctx, m)
 }
 
 // said is a message, as much as is needed of it. The library reads components, too, and
@@ -138,7 +129,10 @@ func (d *Discord) spoken(ctx context.Context, m said) error {
 		d.cfg.Log.Debug("a message is not for the bot", slog.String("reason", why))
 		return nil
 	}
-	text := d.words(ctx, m)
+	text, err := d.words(ctx, m)
+	if err != nil {
+		return err
+	}
 	if text == "" && m.Content == "" && via != chat.Direct && d.repliesToUs(m) {
 		return d.unheard(ctx, m, place)
 	}
@@ -155,24 +149,29 @@ func (d *Discord) accept(ctx context.Context, m said, via chat.Via, place chat.P
 
 // words are what a message asks: its own, after a forum post's title, or where it only
 // names the bot those of the message that it replies to.
-func (d *Discord) words(ctx context.Context, m said) string {
+func (d *Discord) words(ctx context.Context, m said) (string, error) {
 	text := plain(m.Content)
 	if m.ID == m.ChannelID {
-		if r, err := d.room(ctx, m.ChannelID); err == nil && r.name != "" {
-			return strings.TrimSpace(r.name + "\n" + text)
+		r, err := d.room(ctx, m.ChannelID)
+		if time.Since(timeOf(m.ID)) > lookFor {
+			err = nil
 		}
+		return strings.TrimSpace(r.name + "\n" + text), err
 	}
 	if text == "" && m.Referenced != nil && m.Referenced.Author != nil && !m.Referenced.Author.Bot {
-		return plain(m.Referenced.Content)
+		return plain(m.Referenced.Content), nil
 	}
-	return text
+	return text, nil
 }
 
-// unheard says that a reply could not be read: without the intent for it Discord shows the
+// unheard says, once to each person, that a reply could not be read: without the intent for it Discord shows the
 // bot only messages that name it, and people can reply without that.
 func (d *Discord) unheard(ctx context.Context, m said, place chat.Place) error {
 	if d.cfg.Rules.intents()&api.IntentMessageContent != 0 {
 		return nil
+	}
+	if again, _ := d.unread.ContainsOrAdd(m.Author.ID, struct{}{}); again {
+		return nil // who has been told may mean no question
 	}
 	d.asides.Go(ctx, func(ctx context.Context) {
 		d.Tell(ctx, chat.Post{Place: place, Key: "unheard " + m.ID, Message: m.ID, User: m.Author.ID, Asked: time.Now()}, sayUnheard)
@@ -193,10 +192,10 @@ func (d *Discord) via(ctx context.Context, m said) (via chat.Via, place chat.Pla
 		return "", place, "not from a person", nil
 	}
 	switch {
-	case d.namesUs(m) || d.repliesToUs(m):
-		via = chat.Mention
 	case m.GuildID == "":
 		via = chat.Direct
+	case d.namesUs(m) || d.repliesToUs(m):
+		via = chat.Mention
 	case m.Content == "" || d.cfg.Rules.intents()&api.IntentMessageContent == 0:
 		return "", place, "not named", nil
 	}
@@ -222,7 +221,7 @@ func (d *Discord) unasked(ctx context.Context, m said, place chat.Place) (via ch
 	opensPost := m.ID == m.ChannelID
 	switch {
 	case err != nil:
-		return "", err.Error(), nil // nobody waits for an answer that nobody asked the bot for
+		return "", "", err
 	case !rule.AutoAnswer || place.Thread == m.ChannelID && !opensPost:
 		return "", "not named", nil
 	case !opensPost && !chat.LooksLikeQuestion(plain(m.Content)):
@@ -255,7 +254,10 @@ func (d *Discord) placeOf(ctx context.Context, m said) (chat.Place, error) {
 	place := chat.Place{Platform: d.Name(), Team: m.GuildID, Channel: m.ChannelID, Thread: m.ID}
 	if m.GuildID != "" {
 		r, err := d.room(ctx, m.ChannelID)
-		if err == nil && r.isThread() || m.ID == m.ChannelID {
+		if err != nil && time.Since(timeOf(m.ID)) < lookFor {
+			return place, err
+		}
+		if r.isThread() || m.ID == m.ChannelID {
 			place.Thread = m.ChannelID
 			return place, nil
 		}
@@ -277,8 +279,12 @@ func (d *Discord) changed(ctx context.Context, m said) error {
 	if m.Edited == "" || m.Author == nil || d.notAPerson(m) || m.Content == "" {
 		return nil
 	}
+	text, err := d.words(ctx, m)
+	if err != nil {
+		return err
+	}
 	place := chat.Place{Platform: d.Name(), Team: m.GuildID, Channel: m.ChannelID}
-	known, err := d.desk.Edit(ctx, place, m.ID, d.words(ctx, m))
+	known, err := d.desk.Edit(ctx, place, m.ID, text)
 	if err != nil || known || !d.namesUs(m) || time.Since(timeOf(m.ID)) > editWithin {
 		return err
 	}
@@ -286,7 +292,7 @@ func (d *Discord) changed(ctx context.Context, m said) error {
 	if err != nil || via == "" {
 		return err
 	}
-	return d.accept(ctx, m, via, place, d.words(ctx, m), "named:"+m.ID)
+	return d.accept(ctx, m, via, place, text, "named:"+m.ID)
 }
 
 func (d *Discord) deleted(ctx context.Context, e event) error {

@@ -3,6 +3,7 @@ package discord
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -19,6 +20,9 @@ import (
 func (d *Discord) Find(ctx context.Context, p chat.Post) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
+	if _, self := d.state.self(); self == "" {
+		return "", &chat.Wait{For: selfPause, Err: errors.New("it is not known yet which posts are the bot's")}
+	}
 	if p.ReplyURL != "" {
 		id, sure, err := d.findReply(ctx, p)
 		if sure || err != nil {
@@ -38,6 +42,9 @@ func (d *Discord) Find(ctx context.Context, p chat.Post) (string, error) {
 	}
 	return d.findIn(ctx, p, channel)
 }
+
+// selfPause is between two looks whether Discord has said who the bot is.
+const selfPause = 200 * time.Millisecond
 
 // findReply looks for a page where the reply to an interaction is; sure is false where it may
 // be elsewhere.

@@ -37,8 +37,10 @@ type gateway struct {
 	budget  *rate.Limiter // of new sessions
 	turns   *rate.Limiter // likewise, of all shards together
 
-	take func(ctx context.Context, kind string, data json.RawMessage) // one event after the other
-	up   func(up bool, why error)                                     // told of each change
+	// take takes one event after the other. It reports whether it has: one that it has not the
+	// session sends again.
+	take func(ctx context.Context, kind string, data json.RawMessage) bool
+	up   func(up bool, why error) // told of each change
 	log  *slog.Logger
 
 	session session
@@ -178,9 +180,6 @@ func (g *gateway) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.resumes++; g.resumes > maxResumes {
-		g.session = session{}
-	}
 	if g.session.id == "" {
 		if err := g.mayBegin(ctx); err != nil {
 			return err
@@ -196,6 +195,9 @@ func (g *gateway) connect(ctx context.Context) error {
 	defer end(nil)
 	defer context.AfterFunc(life, func() { leave(c, ctx.Err() != nil) })()
 	err = g.serve(life, c, end)
+	if g.resumes >= maxResumes {
+		g.session, g.resumes = session{}, 0
+	}
 	if cause := context.Cause(life); errors.Is(cause, errDeaf) {
 		err = cause
 	}
@@ -305,6 +307,7 @@ func (g *gateway) greet(c *websocket.Conn) (time.Duration, error) {
 // introduction begins a session or goes on with one.
 func (g *gateway) introduction() any {
 	if g.session.id != "" {
+		g.resumes++
 		return outgoing{opResume, map[string]any{"token": "Bot " + g.hello.token, "session_id": g.session.id, "seq": g.session.seq}}
 	}
 	return outgoing{opIdentify, map[string]any{
@@ -346,7 +349,9 @@ func (g *gateway) listen(ctx context.Context, c *websocket.Conn, p *pulse) error
 				c.SetReadDeadline(time.Time{}) // from here on the heartbeat watches
 				g.joined(f)
 			}
-			g.take(ctx, f.Kind, f.Data)
+			if !g.take(ctx, f.Kind, f.Data) {
+				return context.Cause(ctx)
+			}
 			if f.Seq != nil {
 				g.session.seq = *f.Seq
 				p.seq.Store(*f.Seq)

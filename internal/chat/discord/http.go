@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"citebot/internal/chat/surface"
+
+	api "github.com/bwmarrin/discordgo"
 )
 
 // freshness is how old a request may be, or how far its clock ahead.
@@ -46,8 +48,13 @@ func (d *Discord) takeRequest(ctx context.Context, body []byte) (answer any, sta
 	if !d.decode("interaction", body, &i) {
 		return nil, http.StatusBadRequest
 	}
+	if i.Type == api.InteractionPing {
+		return response{Type: api.InteractionResponsePong}, http.StatusOK
+	}
 	o := &opening{done: make(chan struct{})}
-	d.openings.ContainsOrAdd(i.ID, o)
+	if again, _ := d.openings.ContainsOrAdd(i.ID, o); again {
+		return nil, http.StatusConflict
+	}
 	defer time.AfterFunc(settlePause, func() { close(o.done) }) // when Discord has read it
 	r := d.respond(ctx, i)
 	if r == nil { // it came before, and has had its response

@@ -141,8 +141,15 @@ func (d *Discord) interaction(ctx context.Context, raw json.RawMessage) {
 		return
 	}
 	o := &opening{done: make(chan struct{})}
-	d.openings.ContainsOrAdd(i.ID, o) // of one that comes again the first counts
-	d.turns <- struct{}{}             // what is at work is over within a few seconds
+	if again, _ := d.openings.ContainsOrAdd(i.ID, o); again {
+		return // as after a session was resumed
+	}
+	select {
+	case d.turns <- struct{}{}:
+	default: // Discord will not wait for the others to end
+		d.cfg.Log.Warn("more interactions than can be responded to in time: one was left out")
+		return
+	}
 	go func() {
 		defer func() { <-d.turns }()
 		defer close(o.done)
@@ -198,9 +205,6 @@ func (d *Discord) wasHeard(ctx context.Context, i interaction, r response) bool 
 func (d *Discord) respond(ctx context.Context, i interaction) *response {
 	ctx, cancel := context.WithTimeout(ctx, acceptWithin)
 	defer cancel()
-	if i.Type == api.InteractionPing {
-		return &response{Type: api.InteractionResponsePong}
-	}
 	if i.user() == nil || i.user().ID == "" {
 		d.cfg.Log.Warn("an interaction names nobody and was ignored")
 		return whisper(sayNotKnown)
@@ -260,7 +264,7 @@ func (d *Discord) place(i interaction) chat.Place {
 func (d *Discord) click(ctx context.Context, i interaction) (*response, error) {
 	kind, turn := button(i.Data.CustomID)
 	asked, ok, err := d.desk.Asked(ctx, d.Name(), turn)
-	if err != nil || !ok {
+	if err != nil || !ok || !mayPress(i, asked) {
 		return whisper(sayNotKnown), err
 	}
 	switch kind {
@@ -277,6 +281,16 @@ func (d *Discord) click(ctx context.Context, i interaction) (*response, error) {
 		return d.share(ctx, i, asked, turn)
 	}
 	return whisper(sayNotKnown), nil
+}
+
+// mayPress reports whether a person may see the post that a button is on: that of a private
+// question its asker alone, another whoever is in its server, and its asker also where it went to
+// them directly. Discord shows them no other, but what a click says comes from their program.
+func mayPress(i interaction, asked chat.Message) bool {
+	if isPrivate(asked.Via, asked.Place) || i.GuildID == "" {
+		return asked.User == i.user().ID
+	}
+	return asked.Team == i.GuildID
 }
 
 // button is what a custom_id of ours says; "" for another's.
@@ -332,9 +346,13 @@ func isPrivate(via chat.Via, p chat.Place) bool { return via == chat.Command || 
 // they are called in the channel that the configuration names, with the question.
 func (d *Discord) callPerson(ctx context.Context, i interaction, asked chat.Message, turn int64) (*response, error) {
 	who := d.person(ctx, asked.Place)
-	place, key := asked.Place, "person:"+asked.Channel+":"+asked.Thread
+	place, key, said := asked.Place, "person:"+asked.Channel+":"+asked.Thread, sayCalledHere
+	if asked.Thread == "" { // a conversation of its own
+		key = "person:" + strconv.FormatInt(turn, 10)
+	}
 	if isPrivate(asked.Via, asked.Place) {
-		place.Channel, place.Thread, key = who.Channel, "", "person:"+strconv.FormatInt(turn, 10)
+		place.Channel, place.Thread, said = who.Channel, "", sayCalled
+		key = "person:" + strconv.FormatInt(turn, 10)
 	}
 	if who.ID == "" || place.Channel == "" {
 		return whisper(sayNobody), nil
@@ -348,7 +366,7 @@ func (d *Discord) callPerson(ctx context.Context, i interaction, asked chat.Mess
 	case !receipt.Fresh:
 		return whisper(sayCalledAlready), nil
 	}
-	return whisper(sayCalled), nil
+	return whisper(said), nil
 }
 
 // share shows a private answer to the channel it was asked in. Only its asker may.
@@ -358,17 +376,15 @@ func (d *Discord) share(ctx context.Context, i interaction, asked chat.Message, 
 	}
 	place := asked.Place
 	place.Thread = ""
-	id := "share of " + strconv.FormatInt(turn, 10)
-	shared, err := d.desk.Answers(ctx, place, id)
-	if err != nil || shared {
-		return whisper(saySharedAlready), err
-	}
 	receipt, err := d.desk.Accept(ctx, d, chat.Message{
-		Place: place, ID: id, User: i.user().ID, Name: cmp.Or(asked.Name, i.name()), Via: chat.Share, Of: turn,
-		Keys: []string{"interaction:" + i.ID},
+		Place: place, ID: "share of " + strconv.FormatInt(turn, 10), User: i.user().ID, Name: cmp.Or(asked.Name, i.name()),
+		Via: chat.Share, Of: turn, Once: true, Keys: []string{"interaction:" + i.ID},
 	})
-	if err != nil || !receipt.Fresh {
+	switch {
+	case err != nil:
 		return nil, err
+	case receipt.Before:
+		return whisper(saySharedAlready), nil
 	}
 	return whisper(sayShared), nil
 }

@@ -235,7 +235,7 @@ func (d *Discord) Tell(ctx context.Context, p chat.Post, text string) {
 	switch {
 	case p.ReplyURL != "":
 		err = d.whisperOn(ctx, p, text)
-	case p.Message == "":
+	case p.Message == "" || p.Via == chat.Share: // it is about no message that people see
 		_, err = d.sendDirectly(ctx, apart(p), noteMessage(text))
 	case d.Slot(chat.Post{Place: p.Place, Draft: true}) > 0:
 		err = errors.New("the channel is busy")

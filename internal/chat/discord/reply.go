@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -77,7 +78,12 @@ func (d *Discord) reply(ctx context.Context, p chat.Post, m message) (string, er
 	}
 	at, err := d.deliver(ctx, method, path, b, p)
 	switch {
-	case err == nil || !isCode(err, goneCodes):
+	case isCode(err, placeCodes):
+		if p.Page == 0 {
+			d.takeBack(ctx, r)
+		}
+		return d.sendElsewhere(ctx, p, m, err)
+	case err == nil || !isCode(err, goneCodes) && status(err) != http.StatusNotFound:
 		return at, err
 	case time.Since(p.Asked) < d.settleWithin: // Discord may not have read the response yet
 		return "", &chat.Wait{For: settlePause, Err: err}

@@ -80,8 +80,8 @@ func (d *Discord) rearranged(kind string, data json.RawMessage) {
 	d.remember(c, "")
 }
 
-// room is what is known about a channel; Discord is asked where no event told. Errors are
-// those of [chat.Platform]'s Send; a channel that Discord does not show to the bot is none.
+// room is what is known about a channel; Discord is asked where no event told. Each error may
+// pass; a channel that Discord does not show to the bot is none.
 func (d *Discord) room(ctx context.Context, id string) (room, error) {
 	if r, ok := d.rooms.Get(id); ok && (r.until.IsZero() || time.Now().Before(r.until)) {
 		return r, nil
@@ -91,7 +91,7 @@ func (d *Discord) room(ctx context.Context, id string) (room, error) {
 	var c channel
 	path := "/channels/" + id
 	err := d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path, nil, &c))
-	if err != nil && !isCode(err, placeCodes) {
+	if err != nil && chat.Retryable(err) {
 		return room{}, err
 	}
 	r := room{kind: c.Type, parent: c.Parent, guild: c.GuildID, name: c.Name, hidden: err != nil, until: time.Now().Add(roomFor)}
@@ -162,7 +162,11 @@ func (d *Discord) rule(ctx context.Context, id string) (Channel, error) {
 func (d *Discord) person(ctx context.Context, p chat.Place) Person {
 	rules := d.cfg.Rules
 	c, _ := d.rule(ctx, p.Channel) // where that is not known the server's person helps
-	for _, who := range []Person{c.Person, rules.Guilds[p.Team].Person, rules.Person} {
+	guild, named := rules.Guilds[p.Team]
+	if p.Team != "" && len(rules.Guilds) > 0 && !named {
+		return c.Person // ours are not in servers that are not
+	}
+	for _, who := range []Person{c.Person, guild.Person, rules.Person} {
 		if who.ID != "" {
 			who.Channel = cmp.Or(who.Channel, rules.Person.Channel)
 			return who

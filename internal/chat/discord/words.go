@@ -6,6 +6,7 @@ const (
 	sayLooking         = "Looking in the documents…"
 	sayThanks          = "Thank you, noted."
 	sayCalled          = "I am passing your question on to a person. They see the question, not this conversation."
+	sayCalledHere      = "I am calling a person to this conversation."
 	sayCalledAlready   = "A person has been asked already."
 	sayNobodyCalled    = "I could not reach a person: Discord did not let me post where they help. Please contact them yourself."
 	sayNotShared       = "I could not share the answer, because I may not post in that channel. Somebody who manages this server can let me: I need to see the channel and send messages there. Then share it again."

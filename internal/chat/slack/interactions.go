@@ -165,19 +165,13 @@ func (s *Slack) share(ctx context.Context, i interaction, asked chat.Message, tu
 	}
 	place := asked.Place
 	place.Thread = ""
-	id := "share of " + strconv.FormatInt(turn, 10)
-	shared, err := s.desk.Answers(ctx, place, id)
-	if err != nil {
-		return err
-	}
-	if shared {
-		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, saySharedAlready) })
-		return nil
-	}
-	_, err = s.desk.Accept(ctx, s, chat.Message{
-		Place: place, ID: id, User: i.User.ID, Name: cmp.Or(asked.Name, name(i)), Via: chat.Share, Of: turn,
-		Keys: keyed("share:", i.TriggerID),
+	receipt, err := s.desk.Accept(ctx, s, chat.Message{
+		Place: place, ID: "share of " + strconv.FormatInt(turn, 10), User: i.User.ID, Name: cmp.Or(asked.Name, name(i)),
+		Via: chat.Share, Of: turn, Once: true, Keys: keyed("share:", i.TriggerID),
 	})
+	if receipt.Before {
+		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, saySharedAlready) })
+	}
 	return err
 }
 
@@ -193,22 +187,18 @@ func (s *Slack) pointed(ctx context.Context, i interaction) error {
 		Platform: s.Name(), Team: i.Team.ID, Channel: i.Channel.ID, Thread: cmp.Or(i.Message.ThreadTS, i.Message.TS),
 	}
 	text := s.plain(i.Message.Text)
-	answered, err := s.desk.Answers(ctx, place, i.Message.TS)
-	switch {
-	case err != nil:
-		return err
-	case answered:
-		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, sayAnsweredAlready) })
-		return nil
-	case text == "" || s.state.isSelf(i.Message.User) || s.state.isSelf(i.Message.BotID):
+	if text == "" || s.state.isSelf(i.Message.User) || s.state.isSelf(i.Message.BotID) {
 		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, sayNothingToAnswer) })
 		return nil
 	}
-	_, err = s.desk.Accept(ctx, s, chat.Message{
-		Place: place, ID: i.Message.TS, User: i.User.ID, Text: text, Via: chat.Shortcut,
+	receipt, err := s.desk.Accept(ctx, s, chat.Message{
+		Place: place, ID: i.Message.TS, User: i.User.ID, Text: text, Via: chat.Shortcut, Once: true,
 		Outside: i.ExtShared || s.state.isForeign(i.User.TeamID) || direct(place.Channel, ""), // whoever reads that conversation
 		Keys:    keyed("shortcut:", i.TriggerID),
 	})
+	if receipt.Before {
+		s.asides.Go(ctx, func(ctx context.Context) { s.tell(ctx, i, sayAnsweredAlready) })
+	}
 	return err
 }
 

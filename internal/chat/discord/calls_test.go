@@ -1,0 +1,87 @@
+package discord
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"citebot/internal/chat/discord/discordtest"
+)
+
+// A lookup that hangs holds up its own channel alone.
+func TestSlowLookup(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	const unknown = "1301000000000000888"
+	f.AddChannel(discordtest.Channel{ID: unknown, Name: "old thread", Type: discordtest.PublicThread, Guild: discordtest.Guild, Parent: discordtest.General, Owner: discordtest.Alice})
+	f.Fail(discordtest.GetChannel, -1, discordtest.Fault{Delay: 2 * time.Second, Status: 500})
+	for i := range 3 {
+		f.Send(f.Mention(discordtest.Alice, unknown, fmt.Sprint("slow? ", i)))
+	}
+	begun := time.Now()
+	f.reply(f.Send(f.Mention(discordtest.Bob, discordtest.Help, "fast?")), "fast?")
+	if d := time.Since(begun); d > 2*time.Second {
+		t.Errorf("a question elsewhere waits %v", d)
+	}
+}
+
+// What a proxy says back of a request is no part of an error: an interaction's token is in it.
+func TestTokenInErrors(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "cannot "+r.Method+" "+r.URL.Path+strings.Repeat(" blah", 2000), http.StatusInternalServerError)
+	}))
+	defer srv.Close()
+	d, err := New(Config{Token: "abc.def", APIURL: srv.URL, Library: Library{Documents: func([]string) []Document { return nil }, Status: func([]string) Status { return Status{} }}, Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.send(t.Context(), "PATCH", "/webhooks/1/secret-interaction-token/messages/@original", body{})
+	if s := fmt.Sprint(err); strings.Contains(s, "secret-interaction-token") || len(s) > 2000 {
+		t.Errorf("an error of %d characters with the token: %.300s", len(s), s)
+	}
+}
+
+// A call that needs no token does not hide that the token was refused.
+func TestTokenProblemFlaps(t *testing.T) {
+	d := &Discord{cfg: Config{}, rest: Config{}.rest()}
+	d.health.Down(problemToken, fatalCodes[4004], true)
+	d.sending("POST /webhooks/1/tok", nil)
+	if _, problem := d.Ready(); !strings.Contains(problem, "DISCORD_TOKEN") {
+		t.Errorf("problem: %q", problem)
+	}
+}
+
+// Interactions whose responses hang hold up no messages.
+func TestSlowCallbacksBlockMessages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.alter = func(d *Discord) { d.turns = make(chan struct{}, 4) }
+	f.begin()
+	f.Fail(discordtest.Callback, -1, discordtest.Fault{Delay: 5 * time.Second})
+	for i := range 12 {
+		f.Send(f.Sources(discordtest.Alice, discordtest.General, fmt.Sprint("x", i)))
+	}
+	begun := time.Now()
+	f.reply(f.Send(f.Mention(discordtest.Bob, discordtest.Help, "fast?")), "fast?")
+	if d := time.Since(begun); d > 2*time.Second {
+		t.Errorf("a message waits %v for interactions", d)
+	}
+}
+
+// One route that is forbidden holds up no other.
+func TestOneForbiddenRouteHoldsAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.Fail(discordtest.TriggerTyping, 1, discordtest.Fault{Status: http.StatusForbidden, Channel: discordtest.General})
+	f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))
+	f.wait("typing", func() bool { return f.Calls(discordtest.TriggerTyping) > 0 })
+	begun := time.Now()
+	if _, err := f.AwaitReply(f.ctx, f.Send(f.Mention(discordtest.Bob, discordtest.Help, "fast?")), nil); err != nil {
+		t.Errorf("held after %v", time.Since(begun))
+	}
+}
