@@ -1,16 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -43,8 +35,8 @@ func BenchmarkSlackAck(b *testing.B) {
 
 // newCrowd is a house with n people who ask, each in a channel of their own, one event a
 // question.
-func newCrowd(b *testing.B, n int) *house {
-	h := newHouse(b)
+func newCrowd(b *testing.B, n int) *slackHouse {
+	h := newSlackHouse(b)
 	h.Server.Events = []string{"app_mention"}
 	h.Forget = true
 	h.crowd = n
@@ -56,13 +48,13 @@ func newCrowd(b *testing.B, n int) *house {
 }
 
 // askAs lets one of the crowd ask.
-func (h *house) askAs(i int, text string) *slacktest.Act {
+func (h *slackHouse) askAs(i int, text string) *slacktest.Act {
 	i %= h.crowd
 	return h.Send(h.Mention(fmt.Sprintf("U0CROWD%04d", i), fmt.Sprintf("C0CROWD%04d", i), text))
 }
 
 // deliver delivers n questions, one each interval, and waits until all are acknowledged.
-func (h *house) deliver(n int, interval time.Duration) {
+func (h *slackHouse) deliver(n int, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	var envelopes []string
@@ -71,31 +63,6 @@ func (h *house) deliver(n int, interval time.Duration) {
 		<-tick.C
 	}
 	h.must(h.AwaitAcks(h.within(), envelopes...))
-}
-
-// rewrite saves a document of 200 sections with other words ten times a second until stop is
-// called.
-func (h *house) rewrite() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for edition := 0; pause(ctx, time.Second/10) == nil; edition++ {
-			h.write(fmt.Sprintf("docs/fees%d.md", edition%10), fees(edition))
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
-}
-
-func fees(edition int) string {
-	var text strings.Builder
-	for section := range 200 {
-		fmt.Fprintf(&text, "# Section %d\n\nIn edition %d the fee of section %d is %d pounds for each parcel.\n\n", section, edition, section, edition+section)
-	}
-	return text.String()
 }
 
 // BenchmarkSlackSoak asks the real program 10,000 things in 2,000 channels, as fast as it
@@ -130,7 +97,7 @@ func BenchmarkSlackSoak(b *testing.B) {
 
 // soak asks n things. Slack sends on when it has got its acknowledgements, and fewer than a
 // thousand questions wait for an answer: at two thousand the bot would ask people to come back.
-func (h *house) soak(n int) {
+func (h *slackHouse) soak(n int) {
 	const batch, waiting = 50, 900
 	posted := h.Calls("chat.postMessage")
 	for i := 0; i < n; i += batch {
@@ -143,49 +110,4 @@ func (h *house) soak(n int) {
 		}))
 	}
 	h.settled()
-}
-
-// size is the memory and the open files of a process, and what is left on the heap after the
-// best of its last collections; empty where /proc does not tell.
-func (c *child) size() map[string]float64 {
-	proc := filepath.Join("/proc", strconv.Itoa(c.cmd.Process.Pid))
-	files, err := os.ReadDir(filepath.Join(proc, "fd"))
-	if err != nil {
-		c.t.Log("the process is not measured:", err)
-		return nil
-	}
-	status, err := os.ReadFile(filepath.Join(proc, "status"))
-	c.must(err)
-	heap := math.Inf(1)
-	for _, kept := range lastOf(5, numbers(`gc \d+ @.*->(\d+) MB`, strings.Join(c.heard.lines(), "\n"))) {
-		heap = min(heap, kept)
-	}
-	return map[string]float64{
-		"files": float64(len(files)), "resident-MB": numbers(`VmRSS:\s+(\d+) kB`, string(status))[0] / 1024, "heap-MB": heap,
-	}
-}
-
-// numbers are what a pattern's group catches.
-func numbers(pattern, text string) (all []float64) {
-	for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
-		n, _ := strconv.Atoi(found[1])
-		all = append(all, float64(n))
-	}
-	return all
-}
-
-func lastOf(n int, all []float64) []float64 { return all[max(0, len(all)-n):] }
-
-// goroutines counts those of a bot by ending it in a way that lists them.
-func (c *child) goroutines() float64 {
-	before := len(c.heard.lines()) - 1
-	c.must(c.cmd.Process.Signal(syscall.SIGQUIT))
-	<-c.ended
-	n := 0
-	for _, line := range c.heard.lines()[before:] {
-		if strings.HasPrefix(line, "goroutine ") {
-			n++
-		}
-	}
-	return float64(n)
 }

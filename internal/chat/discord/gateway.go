@@ -126,10 +126,13 @@ func (g *gateway) wait(err error) time.Duration {
 // fatal is what a person has to do before another try makes sense; "" if it does.
 func fatal(err error) string {
 	var closed *websocket.CloseError
-	if !errors.As(err, &closed) {
-		return ""
+	switch {
+	case errors.As(err, &closed):
+		return fatalCodes[closed.Code]
+	case status(err) == http.StatusUnauthorized:
+		return fatalCodes[4004]
 	}
-	return fatalCodes[closed.Code]
+	return ""
 }
 
 // What Discord says in other ways than by closing the connection.
