@@ -1,10 +1,12 @@
 package discord
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"citebot/internal/chat"
 
@@ -65,11 +67,11 @@ func (d *Discord) send(ctx context.Context, method, path string, b body) (made, 
 		ChannelID string             `json:"channel_id"`
 		Embeds    *[]json.RawMessage `json:"embeds"`
 	}
-	err := d.sending(routeOf(method, path), d.rest.call(ctx, method, path, b, &m))
+	err := d.call(ctx, method, path, b, &m)
 	if err == nil && m.ID == "" {
 		err = fmt.Errorf("%w: Discord did not say where it is", chat.ErrUnknown)
 	}
-	out := made{ref: ref{m.ChannelID, m.ID}}
+	out := made{ref: ref{cmp.Or(m.ChannelID, channelOf(path)), m.ID}}
 	if m.Embeds != nil {
 		n := len(*m.Embeds)
 		out.embeds = &n
@@ -77,19 +79,31 @@ func (d *Discord) send(ctx context.Context, method, path string, b body) (made, 
 	return out, err
 }
 
+// channelOf is the channel that a path is about; "" where it is about none.
+func channelOf(path string) string {
+	rest, _ := strings.CutPrefix(path, "/channels/")
+	channel, _, ok := strings.Cut(rest, "/")
+	if !ok || rest == path {
+		return ""
+	}
+	return channel
+}
+
 // deliver sends a post, as text alone where Discord does not take its form.
 func (d *Discord) deliver(ctx context.Context, method, path string, b body, p chat.Post) (string, error) {
-	made, err := d.send(ctx, method, path, b)
+	at, err := d.send(ctx, method, path, b)
+	at.channel = cmp.Or(at.channel, p.Channel) // of a reply
 	switch {
-	case err == nil && made.lacks(b):
-		return d.inWords(ctx, made, b, p)
+	case err == nil && at.lacks(b):
+		return d.inWords(ctx, at, b, p)
 	case err == nil || !isCode(err, formCodes) || len(b.Embeds)+len(b.Components) == 0:
-		return made.String(), err
+		return at.String(), err
 	}
 	d.cfg.Log.Error("Discord refused a message's form; sent as text", slog.Any("error", err))
 	b.Components = []api.MessageComponent{}
-	made, err = d.send(ctx, method, path, b.plain(p))
-	return made.String(), err
+	at, err = d.send(ctx, method, path, b.plain(p))
+	at.channel = cmp.Or(at.channel, p.Channel)
+	return at.String(), err
 }
 
 // inWords puts the sources into the words of a message that Discord has left its embed out of.

@@ -85,3 +85,14 @@ func TestOneForbiddenRouteHoldsAll(t *testing.T) {
 		t.Errorf("held after %v", time.Since(begun))
 	}
 }
+
+// A direct message has no rule of a channel's: nothing has to be asked about it.
+func TestDirectMessageIsNotLookedUp(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.reply(f.Send(f.DM(discordtest.Alice, "how long?")), "how long?")
+	if n := f.Calls(discordtest.GetChannel); n > 0 {
+		t.Errorf("%d lookups", n)
+	}
+}

@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,14 +112,14 @@ func (d *Discord) giveCommands(ctx context.Context) error {
 	app, _ := d.state.self()
 	path := "/applications/" + app + "/commands"
 	var have []command
-	err := d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path, nil, &have))
+	err := d.call(ctx, "GET", path, nil, &have)
 	switch {
 	case err == nil && sameCommands(have, commands()):
 		return nil
 	case err != nil && chat.Retryable(err):
 		return err
 	}
-	err = d.sending(routeOf("PUT", path), d.rest.call(ctx, "PUT", path, commands(), nil))
+	err = d.call(ctx, "PUT", path, commands(), nil)
 	if err == nil {
 		d.cfg.Log.Info("gave Discord the bot's commands", slog.Int("commands", len(commands())))
 	}
@@ -189,8 +190,9 @@ func (d *Discord) answerThis(ctx context.Context, i interaction) (*response, err
 
 // owe hands a question to the desk, and says that an answer is coming or why there is none.
 func (d *Discord) owe(ctx context.Context, i interaction, private bool, m chat.Message) (*response, error) {
+	app, _ := d.state.self()
 	m.User, m.Name, m.Keys = i.user().ID, i.name(), []string{"interaction:" + i.ID}
-	m.ReplyURL = reply{private: private, app: i.App, token: i.Token, interaction: i.ID}.String()
+	m.ReplyURL = reply{private: private, app: cmp.Or(i.App, app), token: i.Token, interaction: i.ID}.String()
 	m.Sent = timeOf(i.ID)
 	receipt, err := d.desk.Accept(ctx, d, m)
 	switch {

@@ -205,8 +205,7 @@ func (d *Discord) signIn(ctx context.Context) {
 				ID string `json:"id"`
 			} `json:"bot"`
 		}
-		const route = "GET /applications/@me"
-		err := d.sending(route, d.rest.call(ctx, "GET", "/applications/@me", nil, &app))
+		err := d.call(ctx, "GET", "/applications/@me", nil, &app)
 		if err == nil {
 			d.signedIn(app.ID, app.Bot.ID)
 			return

@@ -144,7 +144,7 @@ func (f *fixture) start() {
 		f.t.Fatal(err)
 	}
 	f.discord.times = times{
-		hello: 300 * time.Millisecond, ready: 600 * time.Millisecond, write: time.Second,
+		hello: time.Second, ready: time.Second, write: time.Second,
 		rejoin: 20 * time.Millisecond, fatal: time.Hour, turn: time.Millisecond, pause: 20 * time.Millisecond,
 	}
 	if f.alter != nil {
@@ -182,6 +182,14 @@ func (f *fixture) run(cfg Config) {
 		f.wantNoSecrets()
 	})
 	f.t.Cleanup(f.stop)
+}
+
+// conn is the bot's newest connection, once there is one.
+func (f *fixture) conn() *discordtest.Conn {
+	f.t.Helper()
+	f.wait("a connection", func() bool { return len(f.Conns()) > 0 })
+	all := f.Conns()
+	return all[len(all)-1]
 }
 
 // wait waits until done is true.
@@ -258,7 +266,7 @@ func (f *fixture) silent(acts ...*discordtest.Act) {
 	}
 }
 
-// once checks that an act has exactly so many answers.
+// replies checks that an act has exactly so many answers.
 func (f *fixture) replies(act *discordtest.Act, want int) {
 	f.t.Helper()
 	posts := f.Replies(act)

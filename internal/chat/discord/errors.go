@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,6 +75,11 @@ func (r refusal) Error() string {
 }
 
 func (r refusal) Unwrap() error { return r.err }
+
+// call is that of rest, with an error as [chat.Platform] has them.
+func (d *Discord) call(ctx context.Context, method, path string, in, out any) error {
+	return d.sending(routeOf(method, path), d.rest.call(ctx, method, path, in, out))
+}
 
 // sending sorts the error of a call into what [chat.Platform] tells apart, and keeps what
 // Discord says about waiting. route is as routeOf has it.

@@ -44,7 +44,9 @@ func (d *Discord) take(ctx context.Context, kind string, data json.RawMessage) (
 		var at struct {
 			Channel string `json:"channel_id"`
 		}
-		return !d.decode(kind, data, &at) || d.lanes.add(ctx, event{kind, at.Channel, data})
+		if d.decode(kind, data, &at) {
+			return d.lanes.add(ctx, event{kind, at.Channel, data})
+		}
 	}
 	return true
 }
@@ -56,7 +58,7 @@ func (d *Discord) deal(ctx context.Context, e event) {
 	pause := chat.Pause{First: 100 * time.Millisecond, Most: 5 * time.Second}
 	for begun := time.Now(); ; {
 		err := d.happened(ctx, e)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return
 		}
 		if time.Since(begun) > keepWithin || !chat.Sleep(ctx, pause.Next()) {
@@ -142,7 +144,7 @@ func (d *Discord) spoken(ctx context.Context, m said) error {
 func (d *Discord) accept(ctx context.Context, m said, via chat.Via, place chat.Place, text, key string) error {
 	_, err := d.desk.Accept(ctx, d, chat.Message{
 		Place: place, ID: m.ID, User: m.Author.ID, Name: m.Author.name(), Text: text, Via: via,
-		Sent: timeOf(m.ID), Keys: []string{key},
+		Sent: timeOf(m.ID), Once: true, Keys: []string{key},
 	})
 	return err
 }

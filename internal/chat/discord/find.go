@@ -30,17 +30,22 @@ func (d *Discord) Find(ctx context.Context, p chat.Post) (string, error) {
 		}
 	}
 	id, err := d.findIn(ctx, p, p.Channel)
-	if id != "" || err != nil && !isCode(err, placeCodes) || !goesElsewhere(p) {
+	if id != "" || err != nil || !goesElsewhere(p) {
 		return id, err
 	}
 	channel, err := d.directly(ctx, p.User)
-	if isCode(err, placeCodes) {
-		return "", nil
-	}
 	if err != nil {
-		return "", err
+		return "", unlessRefused(err)
 	}
 	return d.findIn(ctx, p, channel)
+}
+
+// unlessRefused drops an error that will not pass: where nothing can be read nothing is found.
+func unlessRefused(err error) error {
+	if chat.Retryable(err) {
+		return err
+	}
+	return nil
 }
 
 // selfPause is between two looks whether Discord has said who the bot is.
@@ -58,12 +63,12 @@ func (d *Discord) findReply(ctx context.Context, p chat.Post) (id string, sure b
 	}
 	var m found
 	path := r.path(original)
-	err = d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path, nil, &m))
+	err = d.call(ctx, "GET", path, nil, &m)
 	switch {
 	case isCode(err, goneCodes):
 		return "", false, nil
 	case err != nil:
-		return "", false, err
+		return "", false, unlessRefused(err)
 	case m.Flags&int(api.MessageFlagsLoading) != 0: // as the response left it
 		return "", time.Since(p.Asked) < d.replyFor, nil
 	}
@@ -102,9 +107,9 @@ func (d *Discord) findIn(ctx context.Context, p chat.Post, channel string) (stri
 	for range pagesOfChannel {
 		path := "/channels/" + channel + "/messages"
 		var page []found
-		err := d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path+"?"+url.Values{"limit": {fmt.Sprint(pageOfChannel)}, "after": {after}}.Encode(), nil, &page))
+		err := d.call(ctx, "GET", path+"?"+url.Values{"limit": {fmt.Sprint(pageOfChannel)}, "after": {after}}.Encode(), nil, &page)
 		if err != nil {
-			return "", err
+			return "", unlessRefused(err)
 		}
 		for _, m := range page {
 			if d.isPost(m, p, want) {
@@ -150,8 +155,8 @@ func idAt(t time.Time) string {
 
 // later is the later of two ids, which are numbers without leading zeros.
 func later(a, b string) string {
-	if len(a) != len(b) {
-		return map[bool]string{true: a, false: b}[len(a) > len(b)]
+	if len(a) > len(b) || len(a) == len(b) && a > b {
+		return a
 	}
-	return max(a, b)
+	return b
 }

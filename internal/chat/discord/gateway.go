@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -43,9 +44,10 @@ type gateway struct {
 	up   func(up bool, why error) // told of each change
 	log  *slog.Logger
 
-	session session
-	resumes int // tries to go on with session, in a row
-	pause   chat.Pause
+	session  session
+	resumes  int       // tries to go on with session, in a row
+	joinedAt time.Time // zero: not since the connection began
+	pause    chat.Pause
 }
 
 // identity is what a connection says of itself.
@@ -72,11 +74,13 @@ type times struct {
 	fatal  time.Duration // before another try after a refusal that only a person can end
 	turn   time.Duration // between two new sessions
 	pause  time.Duration // before the first try after a failure
+	good   time.Duration // that a session lasts which ends a row of failures
 }
 
 var usualTimes = times{
 	hello: 10 * time.Second, ready: 30 * time.Second, write: 5 * time.Second,
 	rejoin: 2 * time.Second, fatal: 15 * time.Minute, turn: 5 * time.Second, pause: 500 * time.Millisecond,
+	good: 10 * time.Second,
 }
 
 // Discord allows 1,000 new sessions a day and takes the token away beyond that; and, without
@@ -100,6 +104,10 @@ func (g *gateway) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if !g.joinedAt.IsZero() && time.Since(g.joinedAt) >= g.times.good {
+			g.pause.Reset()
+		}
+		g.joinedAt = time.Time{}
 		g.up(false, err)
 		g.log.Info("connection to Discord ended", slog.Int("shard", g.hello.shard), slog.Any("why", err))
 		if !chat.Sleep(ctx, g.wait(err)) {
@@ -140,6 +148,7 @@ var (
 	errReconnect    = errors.New("Discord asked to reconnect")
 	errSessionEnded = errors.New("Discord ended the session")
 	errDeaf         = errors.New("Discord did not answer a heartbeat")
+	errNotResumed   = errors.New("Discord does not go on with the session")
 )
 
 // fatalCodes are the close codes that mean that another try is of no use, and what to do.
@@ -254,8 +263,19 @@ func (g *gateway) dial(ctx context.Context, at string) (*websocket.Conn, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.times.hello)
 	defer cancel()
+	var stay func() bool
 	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment}
+	dialer.NetDialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil { // the library looks at ctx until here
+			stay = context.AfterFunc(ctx, func() { c.Close() })
+		}
+		return c, err
+	}
 	c, response, err := dialer.DialContext(ctx, u.String(), http.Header{"User-Agent": {userAgent}})
+	if stay != nil {
+		stay()
+	}
 	if response != nil && err != nil {
 		return nil, fmt.Errorf("%w: %s", safe(err), response.Status)
 	}
@@ -272,7 +292,7 @@ func (g *gateway) serve(ctx context.Context, c *websocket.Conn, end context.Canc
 	if err != nil {
 		return err
 	}
-	pulse := &pulse{gateway: g, conn: c, every: beat, now: make(chan struct{}, 1)}
+	pulse := &pulse{conn: c, every: beat, within: g.times.write, now: make(chan struct{}, 1)}
 	pulse.seq.Store(g.session.seq)
 	if err := pulse.write(g.introduction()); err != nil { // before the pulse, which writes all the rest
 		return err
@@ -340,11 +360,11 @@ func receive(c *websocket.Conn) (frame, error) {
 
 // listen takes frames until the connection ends or Discord wants it to.
 func (g *gateway) listen(ctx context.Context, c *websocket.Conn, p *pulse) error {
-	c.SetReadDeadline(time.Now().Add(g.times.ready))
+	c.SetReadDeadline(time.Now().Add(g.patience()))
 	for {
 		f, err := receive(c)
 		if err != nil {
-			return err
+			return g.unanswered(err)
 		}
 		switch f.Op {
 		case opDispatch:
@@ -354,6 +374,9 @@ func (g *gateway) listen(ctx context.Context, c *websocket.Conn, p *pulse) error
 			}
 			if !g.take(ctx, f.Kind, f.Data) {
 				return context.Cause(ctx)
+			}
+			if g.resuming() { // what was missed comes before RESUMED
+				c.SetReadDeadline(time.Now().Add(g.patience()))
 			}
 			if f.Seq != nil {
 				g.session.seq = *f.Seq
@@ -374,6 +397,28 @@ func (g *gateway) listen(ctx context.Context, c *websocket.Conn, p *pulse) error
 	}
 }
 
+// resuming is whether a session is to go on that does not yet.
+func (g *gateway) resuming() bool { return g.session.id != "" && g.resumes > 0 }
+
+// patience is how long the session may take. One that goes on does so at once.
+func (g *gateway) patience() time.Duration {
+	if g.resuming() {
+		return g.times.hello
+	}
+	return g.times.ready
+}
+
+// unanswered drops a session that Discord was silent about: it would be so again. The time
+// limit ends with READY or RESUMED.
+func (g *gateway) unanswered(err error) error {
+	var network net.Error
+	if g.resuming() && errors.As(err, &network) && network.Timeout() {
+		g.session, g.resumes = session{}, 0
+		return errNotResumed
+	}
+	return err
+}
+
 // joined notes that the session is there.
 func (g *gateway) joined(f frame) {
 	if f.Kind == "READY" {
@@ -386,7 +431,7 @@ func (g *gateway) joined(f frame) {
 		}
 	}
 	g.resumes = 0
-	g.pause.Reset()
+	g.joinedAt = time.Now()
 	g.up(true, nil)
 }
 
@@ -401,12 +446,12 @@ func (g *gateway) forget(err error) {
 // A pulse sends heartbeats, and finds out when nobody hears them.
 // https://discord.com/developers/docs/events/gateway#sending-heartbeats
 type pulse struct {
-	*gateway
-	conn  *websocket.Conn
-	every time.Duration
-	seq   atomic.Int64
-	heard atomic.Bool // Discord has answered the last one
-	now   chan struct{}
+	conn   *websocket.Conn
+	every  time.Duration
+	within time.Duration // for one write
+	seq    atomic.Int64
+	heard  atomic.Bool // Discord has answered the last one
+	now    chan struct{}
 }
 
 // ring asks for a heartbeat at once.
@@ -449,6 +494,6 @@ func (p *pulse) last() any {
 }
 
 func (p *pulse) write(v any) error {
-	p.conn.SetWriteDeadline(time.Now().Add(p.times.write))
+	p.conn.SetWriteDeadline(time.Now().Add(p.within))
 	return p.conn.WriteJSON(v)
 }

@@ -260,7 +260,7 @@ func TestNothingPilesUp(t *testing.T) {
 	f.begin()
 	for range 30 {
 		_, begun, resumed := f.Sessions()
-		f.Conns()[len(f.Conns())-1].Reconnect()
+		f.conn().Reconnect()
 		f.wait("the session again", func() bool {
 			ready, identified, again := f.Sessions()
 			return ready > 0 && identified+again > begun+resumed

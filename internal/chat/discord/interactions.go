@@ -171,7 +171,7 @@ func (d *Discord) callBack(ctx context.Context, i interaction, r response) (done
 	path := "/interactions/" + i.ID + "/" + i.Token + "/callback"
 	pause := chat.Pause{First: 100 * time.Millisecond, Most: time.Second}
 	for {
-		err := d.sending(routeOf("POST", path), d.rest.call(ctx, "POST", path, r, nil))
+		err := d.call(ctx, "POST", path, r, nil)
 		switch {
 		case err == nil, errors.Is(err, chat.ErrUnknown) && d.wasHeard(ctx, i, r):
 			return true
@@ -194,7 +194,7 @@ func (d *Discord) wasHeard(ctx context.Context, i interaction, r response) bool 
 	switch r.Type {
 	case api.InteractionResponseChannelMessageWithSource, api.InteractionResponseDeferredChannelMessageWithSource:
 		path := reply{app: i.App, token: i.Token}.path(original)
-		err := d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path, nil, nil))
+		err := d.call(ctx, "GET", path, nil, nil)
 		return !isCode(err, goneCodes)
 	}
 	return true
@@ -296,8 +296,8 @@ func mayPress(i interaction, asked chat.Message) bool {
 // button is what a custom_id of ours says; "" for another's.
 func button(id string) (kind string, turn int64) {
 	for _, kind := range []string{idGood, idBad, idPerson, idReveal, idCall, idShare, idWhy} {
-		if rest, ok := strings.CutPrefix(id, kind); ok {
-			turn, err := strconv.ParseInt(rest, 10, 64)
+		if number, ok := strings.CutPrefix(id, kind); ok {
+			turn, err := strconv.ParseInt(number, 10, 64)
 			if err != nil {
 				return "", 0
 			}
@@ -327,7 +327,8 @@ func (d *Discord) submitted(ctx context.Context, i interaction) (*response, erro
 	if kind != idWhy {
 		return whisper(sayNotKnown), nil
 	}
-	if _, ok, err := d.desk.Asked(ctx, d.Name(), turn); err != nil || !ok {
+	asked, ok, err := d.desk.Asked(ctx, d.Name(), turn)
+	if err != nil || !ok || !mayPress(i, asked) {
 		return whisper(sayNotKnown), err
 	}
 	fresh, err := d.desk.Feedback(ctx, chat.Feedback{

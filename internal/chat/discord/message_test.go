@@ -785,3 +785,10 @@ func TestMentions(t *testing.T) {
 		t.Errorf("a role is %q", got)
 	}
 }
+
+// Whatever is said above an answer, there is room for it.
+func TestRoomAboveAnAnswer(t *testing.T) {
+	if n := len(sayLate) + len(sayElsewhere) + len("\n\n"); n > maxContent-contentChars {
+		t.Errorf("%d characters, and room for %d", n, maxContent-contentChars)
+	}
+}

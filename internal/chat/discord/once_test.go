@@ -2,7 +2,10 @@ package discord
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -158,7 +161,7 @@ func TestDoubleAnswerThis(t *testing.T) {
 func TestEventInHandIsResumed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.HeartbeatInterval = 100 * time.Millisecond
+	f.HeartbeatInterval = 300 * time.Millisecond
 	f.alter = func(d *Discord) { d.lanes.in = make(chan event, 1) }
 	f.begin()
 	const unknown = "1301000000000000888"
@@ -213,7 +216,7 @@ func TestOutageKeepsSession(t *testing.T) {
 	f := newFixture(t)
 	f.begin()
 	f.Misbehave(maxResumes+1, discordtest.Mischief{Refuse: 503})
-	f.Conns()[0].Reset()
+	f.conn().Reset()
 	gap := f.Send(f.Mention(discordtest.Bob, discordtest.Help, "in the gap?"))
 	f.wait("the session again", func() bool { ready, identified, resumed := f.Sessions(); return ready > 0 && identified+resumed > 1 })
 	f.reply(f.Send(f.Mention(discordtest.Bob, discordtest.Help, "after?")), "after?")
@@ -234,7 +237,7 @@ func TestStopWithEventsInQueue(t *testing.T) {
 	first := f.Send(f.Mention(discordtest.Alice, unknown, "first?"))
 	f.wait("the lookup", func() bool { return f.Calls(discordtest.GetChannel) > 0 })
 	second := f.Send(f.Mention(discordtest.Bob, unknown, "second?"))
-	conn := f.Conns()[0]
+	conn := f.conn()
 	conn.AskHeartbeat() // which is answered when all before it has been taken
 	f.wait("the second question to be taken", func() bool { return conn.Heartbeats() > 0 })
 	f.stop()
@@ -323,4 +326,77 @@ func TestForumThatCannotBeLookedUp(t *testing.T) {
 	f.silent(post)
 	f.Heal("")
 	f.reply(post, "Shoes")
+}
+
+// A message that names the bot waits for its channel to be looked up, and meanwhile somebody
+// points at it.
+func TestMentionAndAnswerThis(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.discord.rooms.Remove(discordtest.General)
+	gate := f.Block(discordtest.GetChannel)
+	mention := f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))
+	if _, err := gate.Reached(f.ctx); err != nil {
+		t.Fatal(err)
+	}
+	act := f.Send(f.AnswerThis(discordtest.Bob, discordtest.General, mention.Message))
+	f.reply(act, "how long?")
+	gate.Release()
+	f.silent(mention)
+}
+
+// Where nothing can be read nobody knows whether a post was made. Its name keeps a second try
+// from being a second post, so it is made.
+func TestUnknownAndUnreadable(t *testing.T) {
+	t.Parallel()
+	for name, unreadable := range map[string]discordtest.Fault{
+		"forbidden": {Channel: discordtest.General, Status: http.StatusForbidden, Code: 50001},
+		"not found": {Channel: discordtest.General, Status: http.StatusNotFound, HTML: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.begin()
+			f.Fail(discordtest.CreateMessage, 1, discordtest.Lost())
+			f.Fail(discordtest.GetMessages, -1, unreadable)
+			act := f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))
+			f.wait("another try", func() bool { return f.Calls(discordtest.CreateMessage) == 2 })
+			f.idle()
+			f.replies(act, 1)
+		})
+	}
+}
+
+// thin is a Discord that tells nothing but the id of what it made.
+type thin struct{ next http.RoundTripper }
+
+func (h thin) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := h.next.RoundTrip(request)
+	if err != nil || response.StatusCode != http.StatusOK || request.Method == http.MethodGet || !strings.Contains(request.URL.Path, "/messages") {
+		return response, err
+	}
+	var m struct {
+		ID string `json:"id"`
+	}
+	err = errors.Join(json.NewDecoder(response.Body).Decode(&m), response.Body.Close())
+	response.Body = io.NopCloser(strings.NewReader(`{"id":"` + m.ID + `"}`))
+	response.ContentLength = -1
+	return response, err
+}
+
+// A post of which Discord tells only the id is edited where it was made.
+func TestThinAnswers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.alter = func(d *Discord) {
+		w := d.rest.client.Transport.(*wire)
+		w.next = thin{w.next}
+	}
+	f.begin()
+	act := f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))
+	f.reply(act, "how long?")
+	f.idle()
+	f.Send(f.Edit(discordtest.General, act.Message, "<@"+discordtest.BotUser+"> how wide?"))
+	f.reply(act, "how wide?")
 }

@@ -158,7 +158,7 @@ func (d *Discord) directly(ctx context.Context, user string) (channel string, er
 		ID string `json:"id"`
 	}
 	const path = "/users/@me/channels"
-	err = d.sending(routeOf("POST", path), d.rest.call(ctx, "POST", path, map[string]string{"recipient_id": user}, &c))
+	err = d.call(ctx, "POST", path, map[string]string{"recipient_id": user}, &c)
 	if err == nil {
 		d.direct.Add(user, c.ID)
 	}
@@ -202,7 +202,7 @@ func (d *Discord) Remove(ctx context.Context, p chat.Post, id string) error {
 	if err != nil {
 		return err
 	}
-	err = d.sending(routeOf("DELETE", at.path()), d.rest.call(ctx, "DELETE", at.path(), nil, nil))
+	err = d.call(ctx, "DELETE", at.path(), nil, nil)
 	if code(err) == api.ErrCodeUnknownMessage {
 		return nil
 	}
@@ -221,7 +221,7 @@ func (d *Discord) Working(ctx context.Context, p chat.Post, stage chat.Stage) {
 		return
 	}
 	path := "/channels/" + p.Channel + "/typing"
-	if err := d.sending(routeOf("POST", path), d.rest.call(ctx, "POST", path, nil, nil)); err != nil {
+	if err := d.call(ctx, "POST", path, nil, nil); err != nil {
 		d.cfg.Log.Debug("it was not shown that the bot is at work", slog.Any("error", err))
 	}
 }

@@ -128,7 +128,7 @@ func (d *Discord) late(ctx context.Context, p chat.Post, r reply, m message) (st
 // takeBack removes the note that an answer is coming. It does its best.
 func (d *Discord) takeBack(ctx context.Context, r reply) {
 	path := r.path(original)
-	if err := d.sending(routeOf("DELETE", path), d.rest.call(ctx, "DELETE", path, nil, nil)); err != nil {
+	if err := d.call(ctx, "DELETE", path, nil, nil); err != nil {
 		d.cfg.Log.Debug("a response was not taken back", slog.Any("error", err))
 	}
 }

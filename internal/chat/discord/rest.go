@@ -49,11 +49,15 @@ const (
 // rest makes a client of Discord's API.
 func (c Config) rest() *rest {
 	r := &rest{token: c.Token, pace: rate.NewLimiter(callsPerSecond, callsPerSecond), holds: map[string]time.Time{}}
+	base, err := url.Parse(c.APIURL)
+	if err != nil || c.APIURL == "" { // one that is none was refused before
+		base = nil
+	}
 	client := http.Client{Timeout: callWithin, CheckRedirect: noRedirect}
 	if c.Client != nil {
 		client = *c.Client
 	}
-	client.Transport = &wire{rest: r, base: c.APIURL, next: cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
+	client.Transport = &wire{rest: r, base: base, next: cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
 	r.client = &client
 	return r
 }
@@ -178,23 +182,20 @@ func (l *limited) Error() string { return fmt.Sprintf("Discord wants no call for
 // answers that only say when to come again: the library would lose what they say.
 type wire struct {
 	*rest
-	base string // "": Discord's own
+	base *url.URL // nil: Discord's own
 	next http.RoundTripper
 }
 
 func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	route := routeOf(request.Method, strings.TrimPrefix(request.URL.Path, "/api/v"+api.APIVersion))
-	if w.base != "" {
-		moved, err := url.Parse(w.base)
-		if err != nil {
-			return nil, err
-		}
-		request = request.Clone(request.Context())
-		moved.Path = strings.TrimRight(moved.Path, "/") + request.URL.Path
-		moved.RawQuery, request.URL, request.Host = request.URL.RawQuery, moved, ""
-	}
 	if err := w.held(route); err != nil {
+		request.Body.Close()
 		return nil, err
+	}
+	if w.base != nil {
+		request = request.Clone(request.Context())
+		request.URL.Scheme, request.URL.Host, request.Host = w.base.Scheme, w.base.Host, ""
+		request.URL.Path = strings.TrimRight(w.base.Path, "/") + request.URL.Path
 	}
 	response, err := w.next.RoundTrip(request)
 	if err != nil {

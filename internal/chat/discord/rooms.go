@@ -90,7 +90,7 @@ func (d *Discord) room(ctx context.Context, id string) (room, error) {
 	defer cancel()
 	var c channel
 	path := "/channels/" + id
-	err := d.sending(routeOf("GET", path), d.rest.call(ctx, "GET", path, nil, &c))
+	err := d.call(ctx, "GET", path, nil, &c)
 	if err != nil && chat.Retryable(err) {
 		return room{}, err
 	}
@@ -161,9 +161,12 @@ func (d *Discord) rule(ctx context.Context, id string) (Channel, error) {
 // person is who "Ask a person" calls from a place.
 func (d *Discord) person(ctx context.Context, p chat.Place) Person {
 	rules := d.cfg.Rules
+	if p.Team == "" {
+		return rules.Person
+	}
 	c, _ := d.rule(ctx, p.Channel) // where that is not known the server's person helps
 	guild, named := rules.Guilds[p.Team]
-	if p.Team != "" && len(rules.Guilds) > 0 && !named {
+	if len(rules.Guilds) > 0 && !named {
 		return c.Person // ours are not in servers that are not
 	}
 	for _, who := range []Person{c.Person, guild.Person, rules.Person} {

@@ -2,6 +2,7 @@ package discord
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,5 +134,30 @@ func TestMentionInDM(t *testing.T) {
 	m := f.reply(f.Send(f.DM(discordtest.Alice, "<@"+discordtest.BotUser+"> and for boots?")), "for boots")
 	if !strings.Contains(m.Plain(), "After") {
 		t.Errorf("it has forgotten: %s", m.Plain())
+	}
+}
+
+// A form about somebody else's private answer is as forged as a button of it.
+func TestForgedModal(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.begin()
+	f.Send(f.Ask(discordtest.Alice, discordtest.General, "how long?", true))
+	turn := turnOf(f.whisper(discordtest.Alice, "30 days"))
+	bobs := f.reply(f.Send(f.Ask(discordtest.Bob, discordtest.General, "how wide?", false)), "how wide?")
+	f.idle()
+	f.Send(f.Click(discordtest.Bob, bobs, idBad))
+	f.wait("the form", func() bool { _, open := f.Modal(discordtest.Bob); return open })
+	act := f.Submit(discordtest.Bob, map[string]string{inputComment: "forged"})
+	act.Events[0].Data["data"].(map[string]any)["custom_id"] = idWhy + turn
+	f.Send(act)
+	f.whisper(discordtest.Bob, sayNotKnown)
+	n, err := strconv.ParseInt(turn, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.ledger.Feedback(t.Context(), n)
+	if err != nil || len(got) > 0 {
+		t.Errorf("Bob's words about Alice's private answer are kept: %+v, %v", got, err)
 	}
 }

@@ -14,7 +14,7 @@ const (
 	sayAnsweredAlready = "This message has been answered already."
 	sayNothingToAnswer = "There is nothing in this message that I could answer."
 	sayReveal          = "Your question will be shown, with your name, in the channel where people help."
-	sayLate            = "This took longer than Discord keeps a reply open, so here it is:"
+	sayLate            = "This took too long for a reply, so here it is:"
 	sayElsewhere       = "I could not answer where you asked, so here it is:"
 	sayNoSuchDocument  = "There is no such document, or not everyone here may see it. Choose one from the list that appears while you type."
 	sayUnheard         = "I can read a message only when it names me. Please mention me together with your question."
