@@ -359,10 +359,20 @@ func end(t *ledger.Turn, reason string) {
 	t.Reason = reason
 	switch {
 	case t.State == ledger.Drafting || t.State == ledger.Posting:
-	case t.Draft != "" || len(t.Posts) > 0:
+	case t.Draft != "" || len(t.Posts) > 0 || t.ReplyURL != "":
 		t.State = ledger.Removing
 	default:
 		t.State = ledger.Dropped
+	}
+}
+
+// drop ends a turn of which no more can be shown. What is shown of the answer stays; a note
+// that one is coming does not.
+func drop(t *ledger.Turn, reason string) {
+	noted := t.ReplyURL != "" && len(t.Posts) == 0 && t.State != ledger.Removing
+	t.Reason, t.State = reason, ledger.Dropped
+	if noted {
+		t.State = ledger.Removing
 	}
 }
 

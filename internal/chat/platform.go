@@ -99,8 +99,8 @@ type Platform interface {
 	// Remove takes away a post that there is no more reason for. It may be repeated.
 	Remove(ctx context.Context, p Post, id string) error
 
-	// Working shows how far an answer has come, and nothing more at stage "". It does its
-	// best and says nothing of a failure.
+	// Working shows how far an answer has come, and at stage "" takes back what shows that one
+	// is coming. It does its best and says nothing of a failure.
 	Working(ctx context.Context, p Post, stage Stage)
 
 	// Tell says something to one person alone. It does its best.

@@ -17,8 +17,6 @@ type job struct {
 	since   time.Time // when it was first tried; zero: not yet
 	shown   bool      // people see that it is being worked on
 	noDraft bool      // it does without a placeholder
-
-	replyURL string // that of the turn, which the ledger erases when it is final
 }
 
 // A queue hands out jobs in order of arrival, one at a time for each lane, so that one

@@ -119,9 +119,10 @@ func (d *Desk) workSafely(ctx context.Context, p Platform, j *job) {
 		}
 		d.cfg.Log.Error("panic while answering", slog.Int64("turn", j.turn), slog.String("panic", fmt.Sprint(broken)),
 			slog.String("stack", string(debug.Stack())))
-		if _, err := d.record(ctx, j.turn, func(t *ledger.Turn) { t.State, t.Reason = ledger.Dropped, "defect" }); err != nil {
+		if _, err := d.record(ctx, j.turn, func(t *ledger.Turn) { drop(t, "defect") }); err != nil {
 			d.cfg.Log.Error("the ledger cannot be written", slog.Any("error", err))
 		}
+		q.add(j) // there may be something to take back
 	}()
 	if j.since.IsZero() {
 		j.since, j.pause = time.Now(), Pause{First: time.Second, Most: time.Minute}
@@ -142,7 +143,6 @@ func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration
 			return 0, false
 		}
 		if err == nil {
-			j.replyURL = t.ReplyURL
 			err = d.step(ctx, p, t, j)
 		}
 		var w *Wait
@@ -163,10 +163,9 @@ func (d *Desk) work(ctx context.Context, p Platform, j *job) (wait time.Duration
 
 // settle takes back the note that a turn is being worked on when no answer replaces it.
 func (d *Desk) settle(ctx context.Context, p Platform, t ledger.Turn, j *job) {
-	if t.State != ledger.Dropped || !j.shown || len(t.Posts) > 0 { // half an answer is better than none
+	if t.State != ledger.Dropped || !j.shown {
 		return
 	}
-	t.ReplyURL = j.replyURL
 	ctx, cancel := context.WithTimeout(ctx, tellWithin)
 	defer cancel()
 	p.Working(ctx, d.post(t), "")
@@ -179,7 +178,7 @@ func (d *Desk) step(ctx context.Context, p Platform, t ledger.Turn, j *job) erro
 		d.cfg.Log.Error("a turn is given up", slog.Int64("turn", t.ID), slog.String("platform", t.Platform),
 			slog.String("state", string(t.State)))
 		d.metrics.turns.WithLabelValues(t.Platform, "given up").Inc()
-		_, err := d.record(ctx, t.ID, func(t *ledger.Turn) { t.State, t.Reason = ledger.Dropped, "given up" })
+		_, err := d.record(ctx, t.ID, func(t *ledger.Turn) { drop(t, "given up") })
 		return err
 	}
 	switch t.State {
@@ -465,6 +464,11 @@ func (d *Desk) remove(ctx context.Context, p Platform, t ledger.Turn) error {
 			d.cfg.Log.Warn("a post cannot be taken back", slog.String("platform", t.Platform), slog.Any("error", err))
 		}
 	}
+	if t.ReplyURL != "" && len(t.Posts) == 0 {
+		brief, cancel := context.WithTimeout(ctx, tellWithin)
+		defer cancel()
+		p.Working(brief, d.post(t), "")
+	}
 	t.State, t.Draft, t.Posts = ledger.Dropped, "", nil
 	_, err := d.cfg.Ledger.Update(ctx, t)
 	return err
@@ -617,7 +621,7 @@ func (d *Desk) refused(ctx context.Context, t ledger.Turn, why error) error {
 	d.cfg.Log.Warn("an answer could not be posted", slog.Int64("turn", t.ID), slog.String("platform", t.Platform),
 		slog.Any("error", why))
 	d.metrics.turns.WithLabelValues(t.Platform, "refused").Inc()
-	_, err := d.record(ctx, t.ID, func(t *ledger.Turn) { t.State, t.Reason = ledger.Dropped, "refused: "+why.Error() })
+	_, err := d.record(ctx, t.ID, func(t *ledger.Turn) { drop(t, "refused: "+why.Error()) })
 	return err
 }
 

@@ -253,8 +253,8 @@ func (f *fixture) idle() {
 	})
 }
 
-// silent checks that nothing answers an act by the time that a later question is answered,
-// which comes after it in every queue.
+// silent checks that nothing answers an act by the time that a later question is answered, in
+// another channel, and the desk is idle.
 func (f *fixture) silent(acts ...*discordtest.Act) {
 	f.t.Helper()
 	f.reply(f.Send(f.DM(discordtest.Bob, "are you still there?")), "30 days")

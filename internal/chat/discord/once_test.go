@@ -21,6 +21,7 @@ import (
 func TestFindBeforeReady(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.alter = impatient
 	f.begin()
 	gate := f.BlockAfter(discordtest.CreateFollowup)
 	act := f.Send(f.Ask(discordtest.Alice, discordtest.General, "tell me at length", false))
@@ -334,7 +335,7 @@ func TestMentionAndAnswerThis(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.begin()
-	f.discord.rooms.Remove(discordtest.General)
+	f.wait("the server's channels", func() bool { return f.discord.rooms.Remove(discordtest.General) })
 	gate := f.Block(discordtest.GetChannel)
 	mention := f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))
 	if _, err := gate.Reached(f.ctx); err != nil {

@@ -121,3 +121,49 @@ func TestExpiredReply(t *testing.T) {
 		t.Errorf("Ready: %v, %q", connected, problem)
 	}
 }
+
+// A question that is deleted before the desk has come to it leaves no note that an answer is
+// coming.
+func TestDeletedWhileQueued(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	asked, release := make(chan bool, 20), make(chan struct{})
+	f.answer = func(_ context.Context, q chat.Question) (citations.Answer, error) {
+		asked <- true
+		<-release
+		return answerFor(q), nil
+	}
+	f.begin()
+	for _, user := range []string{discordtest.Alice, discordtest.Bob, discordtest.Admin, discordtest.Mallory} { // as many as the desk has workers
+		f.Send(f.DM(user, "slowly?"))
+		<-asked
+	}
+	said := f.Send(f.Chat(discordtest.Bob, discordtest.General, "how long do I have?"))
+	act := f.Send(f.AnswerThis(discordtest.Alice, discordtest.General, said.Message))
+	if _, err := f.AwaitCallback(f.ctx, act); err != nil {
+		t.Fatal(err)
+	}
+	f.Send(f.Delete(discordtest.General, said.Message))
+	f.wait("the question to be withdrawn", func() bool {
+		turn, err := f.ledger.ByMessage(t.Context(), chat.Place{Platform: "discord", Team: discordtest.Guild, Channel: discordtest.General}, said.Message)
+		return err == nil && turn.Reason != ""
+	})
+	close(release)
+	f.idle()
+	f.wait("the note to go", func() bool { return len(f.Posts(discordtest.General)) == 0 })
+}
+
+// Nor does one whose answer is refused in the bot's next life.
+func TestRefusedInTheNextLife(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.alter = impatient
+	f.begin()
+	crash := f.crashAt(discordtest.EditOriginal, false)
+	act := f.Send(f.Ask(discordtest.Alice, discordtest.General, "how long?", false))
+	crash()
+	f.Fail(discordtest.EditOriginal, 2, discordtest.Refused(400, 50035))
+	f.begin()
+	f.idle()
+	f.wait("the note to go", func() bool { return len(f.Replies(act)) == 0 })
+}

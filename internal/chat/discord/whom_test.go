@@ -1,7 +1,6 @@
 package discord
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,28 +98,6 @@ func TestShareRefusedIsToldInPublic(t *testing.T) {
 	})
 	for _, p := range f.Posts(discordtest.Staff) {
 		t.Errorf("all read: %s", p.Plain())
-	}
-}
-
-// Who replies in a way that cannot be read is told so once.
-func TestUnheardSpam(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.begin()
-	m := f.reply(f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?")), "30 days")
-	f.idle()
-	for i := range 3 {
-		f.Send(f.Reply(discordtest.Bob, discordtest.General, m.ID, fmt.Sprint("thanks ", i), false))
-	}
-	f.silent()
-	n := 0
-	for _, p := range f.Posts(discordtest.General) {
-		if strings.Contains(p.Plain(), sayUnheard) {
-			n++
-		}
-	}
-	if n != 1 {
-		t.Errorf("said %d times", n)
 	}
 }
 
