@@ -145,7 +145,7 @@ func (f *fixture) start() {
 	}
 	f.discord.times = times{
 		hello: time.Second, ready: time.Second, write: time.Second,
-		rejoin: 20 * time.Millisecond, fatal: time.Hour, turn: time.Millisecond, pause: 20 * time.Millisecond,
+		rejoin: 20 * time.Millisecond, fatal: time.Hour, turn: time.Millisecond, pause: 20 * time.Millisecond, good: 40 * time.Millisecond,
 	}
 	if f.alter != nil {
 		f.alter(f.discord)

@@ -104,10 +104,6 @@ func (g *gateway) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if !g.joinedAt.IsZero() && time.Since(g.joinedAt) >= g.times.good {
-			g.pause.Reset()
-		}
-		g.joinedAt = time.Time{}
 		g.up(false, err)
 		g.log.Info("connection to Discord ended", slog.Int("shard", g.hello.shard), slog.Any("why", err))
 		if !chat.Sleep(ctx, g.wait(err)) {
@@ -116,9 +112,18 @@ func (g *gateway) run(ctx context.Context) {
 	}
 }
 
-// wait is how long to wait before the next connection.
+// wait is how long to wait before the next connection: not long when this one was good for
+// something.
 func (g *gateway) wait(err error) time.Duration {
+	joined := g.joinedAt
+	g.joinedAt = time.Time{}
+	if !joined.IsZero() && time.Since(joined) >= g.times.good {
+		g.pause.Reset()
+	}
 	wait := g.pause.Next()
+	if !joined.IsZero() {
+		wait = min(wait, g.times.good/2)
+	}
 	var later *chat.Wait
 	switch {
 	case fatal(err) != "":

@@ -163,3 +163,30 @@ func TestSessionsOfADay(t *testing.T) {
 		}
 	})
 }
+
+// Connections that lead nowhere come ever more slowly, those that were good for something
+// do not, and one that lasted begins anew.
+func TestPausesBetweenConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gateway{times: usualTimes, pause: chat.Pause{First: usualTimes.pause, Most: 2 * time.Minute}}
+		var last time.Duration
+		for range 12 {
+			last = g.wait(errDeaf)
+		}
+		if last < time.Minute {
+			t.Errorf("after a dozen failures it waits %v", last)
+		}
+		g.joinedAt = time.Now()
+		if wait := g.wait(errReconnect); wait > usualTimes.good/2 {
+			t.Errorf("after a session it waits %v", wait)
+		}
+		g.joinedAt = time.Now()
+		time.Sleep(usualTimes.good)
+		if wait := g.wait(errReconnect); wait > 2*usualTimes.pause {
+			t.Errorf("after a session that lasted it waits %v", wait)
+		}
+		if wait := g.wait(&websocket.CloseError{Code: 4004}); wait < usualTimes.fatal/2 {
+			t.Errorf("after a refusal it waits %v", wait)
+		}
+	})
+}
