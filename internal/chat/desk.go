@@ -144,8 +144,13 @@ func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (Receipt, erro
 	if m.Once {
 		d.asking.Lock()
 		defer d.asking.Unlock()
-		if before, err := d.answers(ctx, m.Place, m.ID); before || err != nil {
-			return Receipt{Before: before}, err
+		before, err := d.answers(ctx, m.Place, m.ID)
+		if err != nil {
+			return Receipt{}, err
+		}
+		if before {
+			d.metrics.duplicates.Inc()
+			return Receipt{Before: true}, nil
 		}
 	}
 	t := m.turn()

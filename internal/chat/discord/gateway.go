@@ -74,7 +74,7 @@ type times struct {
 	fatal  time.Duration // before another try after a refusal that only a person can end
 	turn   time.Duration // between two new sessions
 	pause  time.Duration // before the first try after a failure
-	good   time.Duration // that a session lasts which ends a row of failures
+	good   time.Duration // that a session lasts after which the next may be begun at once
 }
 
 var usualTimes = times{
@@ -112,17 +112,17 @@ func (g *gateway) run(ctx context.Context) {
 	}
 }
 
-// wait is how long to wait before the next connection: not long when this one was good for
-// something.
+// wait is how long to wait before the next connection: ever longer after those that led to no
+// session, a while after one that did for a moment.
 func (g *gateway) wait(err error) time.Duration {
 	joined := g.joinedAt
 	g.joinedAt = time.Time{}
-	if !joined.IsZero() && time.Since(joined) >= g.times.good {
+	if !joined.IsZero() {
 		g.pause.Reset()
 	}
 	wait := g.pause.Next()
-	if !joined.IsZero() {
-		wait = min(wait, g.times.good/2)
+	if !joined.IsZero() && time.Since(joined) < g.times.good {
+		wait = max(wait, g.times.good/5)
 	}
 	var later *chat.Wait
 	switch {

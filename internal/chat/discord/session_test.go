@@ -164,8 +164,8 @@ func TestSessionsOfADay(t *testing.T) {
 	})
 }
 
-// Connections that lead nowhere come ever more slowly, those that were good for something
-// do not, and one that lasted begins anew.
+// Connections that lead nowhere come ever more slowly, those that led to a session do not, and
+// at once only after one that lasted.
 func TestPausesBetweenConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gateway{times: usualTimes, pause: chat.Pause{First: usualTimes.pause, Most: 2 * time.Minute}}
@@ -177,8 +177,8 @@ func TestPausesBetweenConnections(t *testing.T) {
 			t.Errorf("after a dozen failures it waits %v", last)
 		}
 		g.joinedAt = time.Now()
-		if wait := g.wait(errReconnect); wait > usualTimes.good/2 {
-			t.Errorf("after a session it waits %v", wait)
+		if wait := g.wait(errReconnect); wait != usualTimes.good/5 {
+			t.Errorf("after a moment's session it waits %v", wait)
 		}
 		g.joinedAt = time.Now()
 		time.Sleep(usualTimes.good)
