@@ -88,6 +88,18 @@ func BenchmarkRestart(b *testing.B) {
 	}
 }
 
+// BenchmarkOutlines lists 500 documents, as is done at each letter that somebody types.
+func BenchmarkOutlines(b *testing.B) {
+	lib := openBench(b, writeDocs(b, 500), b.TempDir())
+	defer lib.Close()
+	if err := lib.Sync(b.Context(), nil); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		lib.Outlines([]string{"public"})
+	}
+}
+
 // BenchmarkBM25 searches 10,000 passages for a question of eight terms.
 func BenchmarkBM25(b *testing.B) {
 	lib := openBench(b, writeDocs(b, 500), b.TempDir())

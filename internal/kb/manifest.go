@@ -25,6 +25,7 @@ type manifest struct {
 	passages   map[string]*Passage // by Hash
 	audiences  []string            // of the passages, sorted
 	lengths    fieldLengths        // means, for BM25
+	outlines   func() []Outline    // of the documents that answer, by path; made when first asked for
 
 	readers sync.WaitGroup // searches that use this generation
 }
@@ -59,6 +60,7 @@ func newManifest(generation uint64, entries map[string]*entry) *manifest {
 		m.lengths[i] /= float64(max(len(m.passages), 1))
 	}
 	m.audiences = slices.Sorted(maps.Keys(audiences))
+	m.outlines = sync.OnceValue(func() []Outline { return outlinesOf(entries) })
 	return m
 }
 
