@@ -144,13 +144,8 @@ func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (Receipt, erro
 	if m.Once {
 		d.asking.Lock()
 		defer d.asking.Unlock()
-		before, err := d.answers(ctx, m.Place, m.ID)
-		if err != nil {
-			return Receipt{}, err
-		}
-		if before {
-			d.metrics.duplicates.Inc()
-			return Receipt{Before: true}, nil
+		if before, err := d.before(ctx, m.Place, m.ID); before || err != nil {
+			return Receipt{Before: before}, err
 		}
 	}
 	t := m.turn()
@@ -490,13 +485,17 @@ func (d *Desk) Asked(ctx context.Context, platform string, turn int64) (m Messag
 	}, err == nil, err
 }
 
-// answers reports whether a message has been answered or is about to be.
-func (d *Desk) answers(ctx context.Context, p Place, message string) (bool, error) {
+// before reports whether a message has been answered or is about to be, and counts one that
+// comes again.
+func (d *Desk) before(ctx context.Context, p Place, message string) (bool, error) {
 	t, err := d.cfg.Ledger.ByMessage(ctx, p, message)
-	if errors.Is(err, ledger.ErrNotFound) {
+	switch {
+	case errors.Is(err, ledger.ErrNotFound) || err == nil && t.State == ledger.Dropped:
 		return false, nil
+	case err == nil:
+		d.metrics.duplicates.Inc()
 	}
-	return err == nil && t.State != ledger.Dropped, err
+	return err == nil, err
 }
 
 // ThreadOf is the thread of the turn that a post shows; "" when it shows none.

@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -42,7 +43,7 @@ type commandOption struct {
 type permissionBits int64
 
 func (b *permissionBits) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(slices.DeleteFunc(data, func(c byte) bool { return c == '"' }), (*int64)(b))
+	return json.Unmarshal(bytes.Trim(data, `"`), (*int64)(b))
 }
 
 // maxQuestion is what one may type; Discord's own limit for an option is 6,000.

@@ -32,6 +32,8 @@ var knownKinds = []string{"READY", "RESUMED", "MESSAGE_CREATE", "MESSAGE_UPDATE"
 // channel, for an edit comes after what it edits. It is false when ctx ends before there is
 // room for one more.
 func (d *Discord) take(ctx context.Context, kind string, data json.RawMessage) (taken bool) {
+	taken = true // also of one that is too much for us: it would be again
+	defer surface.Rescue(d.cfg.Log, kind)
 	d.metrics.Event(kind)
 	switch kind {
 	case "READY":
@@ -138,14 +140,14 @@ func (d *Discord) spoken(ctx context.Context, m said) error {
 	if text == "" && m.Content == "" && via != chat.Direct && d.repliesToUs(m) {
 		return d.unheard(ctx, m, place)
 	}
-	return d.accept(ctx, m, via, place, text, "message:"+m.ID)
+	return d.accept(ctx, m, chat.Message{Place: place, Via: via, Text: text, Keys: []string{"message:" + m.ID}})
 }
 
-func (d *Discord) accept(ctx context.Context, m said, via chat.Via, place chat.Place, text, key string) error {
-	_, err := d.desk.Accept(ctx, d, chat.Message{
-		Place: place, ID: m.ID, User: m.Author.ID, Name: m.Author.name(), Text: text, Via: via,
-		Sent: timeOf(m.ID), Once: true, Keys: []string{key},
-	})
+// accept hands the desk what a message asks, with what the message itself says of that.
+func (d *Discord) accept(ctx context.Context, m said, asked chat.Message) error {
+	asked.ID, asked.User, asked.Name = m.ID, m.Author.ID, m.Author.name()
+	asked.Sent, asked.Once = timeOf(m.ID), true
+	_, err := d.desk.Accept(ctx, d, asked)
 	return err
 }
 
@@ -294,7 +296,7 @@ func (d *Discord) changed(ctx context.Context, m said) error {
 	if err != nil || via == "" {
 		return err
 	}
-	return d.accept(ctx, m, via, place, text, "named:"+m.ID)
+	return d.accept(ctx, m, chat.Message{Place: place, Via: via, Text: text, Keys: []string{"named:" + m.ID}})
 }
 
 func (d *Discord) deleted(ctx context.Context, e event) error {

@@ -239,8 +239,9 @@ func TestStopWithEventsInQueue(t *testing.T) {
 	f.wait("the lookup", func() bool { return f.Calls(discordtest.GetChannel) > 0 })
 	second := f.Send(f.Mention(discordtest.Bob, unknown, "second?"))
 	conn := f.conn()
+	before := conn.Heartbeats()
 	conn.AskHeartbeat() // which is answered when all before it has been taken
-	f.wait("the second question to be taken", func() bool { return conn.Heartbeats() > 0 })
+	f.wait("the second question to be taken", func() bool { return conn.Heartbeats() > before })
 	f.stop()
 	f.begin()
 	f.silent()
