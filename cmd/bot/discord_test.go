@@ -785,7 +785,7 @@ func TestDiscordGatewayFaults(t *testing.T) {
 	for n, test := range []struct {
 		name   string
 		fault  func(*discordtest.Conn)
-		gap    bool // what is asked while it is away arrives
+		gap    bool          // what is asked while it is away arrives
 		within time.Duration // the longest that the gateway's waits add up to
 	}{
 		{"1006", (*discordtest.Conn).Reset, true, 2 * time.Second},
