@@ -29,7 +29,18 @@ type Config struct {
 	Language string                   // of the text analysis, an ISO 639-1 code; "" means "en"
 	Rescan   time.Duration            // between scans that no file event asked for; 0 means 30 s
 	Settle   time.Duration            // how long a file must look the same to be read; 0 means 250 ms
+	Reloaded func(Reload)             // told of every change that was read, by the writer; nil: nobody
 	Log      *slog.Logger             // nil: discarded
+}
+
+// A Reload is one change of the folder that was applied, or could not be.
+type Reload struct {
+	Changed  int // documents that were read, new or other than before
+	Removed  int
+	Failed   int // files that could not be read
+	Passages int // of the changed documents
+	Took     time.Duration
+	Err      error // why the library could not apply it; it is tried again
 }
 
 // ErrLocked says that another process works on the same state folder.
@@ -104,6 +115,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Settle == 0 {
 		c.Settle = 250 * time.Millisecond
+	}
+	if c.Reloaded == nil {
+		c.Reloaded = func(Reload) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -290,6 +304,8 @@ type Status struct {
 	Progress   Progress `json:"progress"`
 	Problems   []string `json:"problems,omitempty"` // what someone must look at, for example a held-back deletion
 	Degraded   []string `json:"degraded,omitempty"` // as in Results
+
+	VectorTrouble string `json:"vector_trouble,omitempty"` // why vectors are behind or not searched
 }
 
 // Status reports how the library is.
@@ -316,6 +332,9 @@ func (l *Library) Status() Status {
 		}
 	}
 	s.Degraded = l.degraded()
+	if l.vecs != nil && l.vecs.failing() != nil {
+		s.VectorTrouble = l.vecs.failing().Error()
+	}
 	return s
 }
 

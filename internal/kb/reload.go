@@ -223,10 +223,17 @@ const batchPassages = 1000
 
 // apply reads what changed and publishes it, in parts when it is much.
 func (l *Library) apply(ctx context.Context, root *os.Root, d changes, found listing) (waiting bool, err error) {
+	if len(d.changed)+len(d.removed) == 0 {
+		return false, nil
+	}
 	started := time.Now()
 	l.setLoad(0, len(d.changed))
-	defer l.setLoad(0, 0)
-	var failed, passages int
+	r := Reload{Removed: len(d.removed)}
+	defer func() {
+		l.setLoad(0, 0)
+		r.Took, r.Err = time.Since(started), err
+		l.told(r)
+	}()
 	removed, rest := d.removed, d.changed
 	for len(rest) > 0 || len(removed) > 0 {
 		batch, n, err := l.readBatch(ctx, root, rest, found)
@@ -241,9 +248,11 @@ func (l *Library) apply(ctx context.Context, root *os.Root, d changes, found lis
 				continue
 			}
 			if added = append(added, f.entry); f.entry.problem != "" {
-				failed++
+				r.Failed++
+			} else {
+				r.Changed++
+				r.Passages += len(f.entry.passages)
 			}
-			passages += len(f.entry.passages)
 		}
 		if err := l.commit(ctx, added, removed); err != nil {
 			return true, err
@@ -252,11 +261,16 @@ func (l *Library) apply(ctx context.Context, root *os.Root, d changes, found lis
 		removed = nil
 		l.ready.Store(true)
 	}
-	if len(d.changed)+len(d.removed) > 0 {
-		l.log.Info("documents reloaded", "changed", len(d.changed)-failed, "removed", len(d.removed), "failed", failed,
-			"passages", passages, "generation", l.manifest().generation, "took", time.Since(started).Round(time.Millisecond))
-	}
 	return waiting, nil
+}
+
+// told passes on what became of a change.
+func (l *Library) told(r Reload) {
+	if r.Err == nil {
+		l.log.Info("documents reloaded", "changed", r.Changed, "removed", r.Removed, "failed", r.Failed,
+			"passages", r.Passages, "generation", l.manifest().generation, "took", r.Took.Round(time.Millisecond))
+	}
+	l.cfg.Reloaded(r)
 }
 
 func (l *Library) setLoad(done, total int) {
