@@ -25,7 +25,11 @@
 // [citebot/internal/kb/embed], the built-in model bge-small-en-v1.5, or from a cache when
 // its text has been embedded before. When the new passages are in, the manifest is
 // swapped, which is one pointer, and the old ones are dropped. A search holds one manifest
-// from beginning to end, so it never sees half of an edit.
+// from beginning to end, so it never sees half of an edit. Vectors are kept in the process,
+// or in Qdrant by [citebot/internal/kb/qdrant], of which one bot of several is the writer;
+// what is stored there is compared with the manifest again and again. One test of
+// [citebot/internal/kb/kbtest] holds both to the same contract, and
+// [citebot/internal/kb/qdrant/qdranttest] is a Qdrant that can misbehave.
 //
 // # From a question to an answer
 //

@@ -3,6 +3,7 @@ package kb
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -28,9 +29,9 @@ func (l *Library) Search(ctx context.Context, q Query) (Results, error) {
 	m, release := l.pin()
 	defer release()
 	vectors := make(chan vectorLeg, 1)
-	go func() { vectors <- l.searchVectors(ctx, q) }()
+	go func() { vectors <- l.searchVectors(ctx, m, q) }()
 	lexical := l.searchLexical(ctx, m, q)
-	near := l.catchUp(ctx, m, q, lexical, <-vectors)
+	near := l.catchUp(ctx, m, lexical, <-vectors)
 	if err := ctx.Err(); err != nil {
 		return Results{}, err
 	}
@@ -50,7 +51,7 @@ func (l *Library) legsOut(lexical, near error) []string {
 		l.log.Warn("search leg failed", "leg", "bm25", "reason", lexical)
 		out = append(out, "bm25")
 	}
-	if near != nil {
+	if near != nil && !errors.Is(near, errAway) { // that was said when it went
 		l.log.Warn("search leg failed", "leg", "vectors", "reason", near)
 	}
 	if near != nil || l.vecs != nil && l.vecs.behind() {
@@ -63,22 +64,26 @@ func (l *Library) legsOut(lexical, near error) []string {
 // turn has not come yet: those that the words speak for most.
 const lateTexts = 6
 
-// catchUp gives the best lexical hits their vectors while a load is still under way, so
-// that they are not ranked by other measures than those that have theirs.
-func (l *Library) catchUp(ctx context.Context, m *manifest, q Query, lexical lexicalLeg, near vectorLeg) vectorLeg {
+// catchUp gives the best lexical hits their cosines when the store does not have their
+// vectors yet, so that they are not ranked by other measures than those that it has.
+func (l *Library) catchUp(ctx context.Context, m *manifest, lexical lexicalLeg, near vectorLeg) vectorLeg {
 	if l.vecs == nil || near.err != nil || l.vecs.missing() == 0 {
 		return near
 	}
+	found := map[string]bool{}
+	for _, h := range near.hits {
+		found[h.Key] = true
+	}
 	var late []*Passage
 	for _, h := range lexical.hits[:min(len(lexical.hits), 2*lateTexts)] {
-		if p := m.passages[h.hash]; p != nil && len(late) < lateTexts && !l.vecs.holds(h.hash) {
+		if p := m.passages[h.hash]; p != nil && len(late) < lateTexts && !l.vecs.holds(h.hash) && !found[h.hash] {
 			late = append(late, p)
 		}
 	}
-	if len(late) == 0 || l.vecs.fill(ctx, late) != nil {
-		return near
+	if more, err := l.vecs.near(ctx, near.query, late); err == nil && len(more) > 0 {
+		near.hits = slices.Concat(near.hits, more)
+		slices.SortFunc(near.hits, compareScored)
 	}
-	near.hits, near.err = l.vecs.store.Search(ctx, near.query, q.Audiences, depth)
 	return near
 }
 
@@ -109,15 +114,18 @@ type vectorLeg struct {
 	err   error
 }
 
-func (l *Library) searchVectors(ctx context.Context, q Query) (leg vectorLeg) {
+func (l *Library) searchVectors(ctx context.Context, m *manifest, q Query) (leg vectorLeg) {
 	if l.vecs == nil {
 		return leg
+	}
+	if err := l.vecs.unreachable(); err != nil {
+		return vectorLeg{err: fmt.Errorf("%w: %w", errAway, err)}
 	}
 	leg.err = guard(func() (err error) {
 		if leg.query, err = l.embedQuery(ctx, q); err != nil {
 			return err
 		}
-		leg.hits, err = l.vecs.store.Search(ctx, leg.query, q.Audiences, depth)
+		leg.hits, err = l.vecs.search(ctx, m, leg.query, q.Audiences, depth)
 		return err
 	})
 	return leg

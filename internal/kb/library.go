@@ -122,9 +122,6 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Embedder != nil && c.Vectors == nil {
-		c.Vectors = NewMemoryVectors(c.Embedder.Dim())
-	}
 	return c
 }
 
@@ -191,7 +188,12 @@ func (l *Library) openVectors(ctx context.Context) error {
 		l.log.Warn("vector cache dropped, embedding anew", "reason", why)
 	}
 	l.cache = cache
-	l.vecs = newVectorQueue(e, l.cfg.Vectors, cache)
+	store, away := l.cfg.Vectors, newAway(l.cfg.Rescan)
+	if store == nil {
+		store, away = NewMemoryVectors(e.Dim()), nil
+	}
+	l.vecs = newVectorQueue(e, store, cache, l.log)
+	l.vecs.away = away
 	if l.alike, err = newSimilarity(e); err != nil {
 		return err
 	}

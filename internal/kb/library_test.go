@@ -83,7 +83,7 @@ func TestAudienceIsPartOfBothQueries(t *testing.T) {
 	if err != nil || len(hits) != 1 {
 		t.Errorf("the lexical leg alone finds %d hits for staff (%v)", len(hits), err)
 	}
-	scored, err := f.lib.cfg.Vectors.Search(t.Context(), wordVector("secret lamps"), []string{"staff"}, 10)
+	scored, err := f.lib.vecs.store.Search(t.Context(), wordVector("secret lamps"), []string{"staff"}, 10)
 	if err != nil || len(scored) != 1 {
 		t.Errorf("the vector leg alone finds %d hits for staff (%v)", len(scored), err)
 	}

@@ -124,7 +124,7 @@ func (m *MemoryVectors) Search(ctx context.Context, vector []float32, audiences 
 			}
 		}
 	}
-	return m.scored(best.sorted(), float64(scale)), nil
+	return m.scored(best.heap, float64(scale)), nil
 }
 
 func (m *MemoryVectors) scored(best []ranked, scale float64) []Scored {
@@ -132,6 +132,7 @@ func (m *MemoryVectors) scored(best []ranked, scale float64) []Scored {
 	for i, b := range best {
 		out[i] = Scored{m.keys[b.row], b.score * scale}
 	}
+	slices.SortFunc(out, compareScored)
 	return out
 }
 

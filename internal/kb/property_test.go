@@ -71,7 +71,7 @@ func (f *fixture) indexed() map[string][]string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	keys, err := f.lib.cfg.Vectors.(*MemoryVectors).Keys(f.Context())
+	keys, err := f.lib.vecs.store.(*MemoryVectors).Keys(f.Context())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -399,7 +399,7 @@ func (l *Library) commit(ctx context.Context, added []*entry, removed []string) 
 	l.publish(next, retire(before, added, removed))
 	err := l.save()
 	before.readers.Wait()
-	return errors.Join(err, l.drop(ctx, stale))
+	return errors.Join(err, l.drop(stale))
 }
 
 func (m *manifest) pick(hashes []string) []*Passage {
@@ -449,7 +449,7 @@ func (l *Library) save() error {
 
 // drop deletes passages from both indexes. A failure costs only space: no search
 // returns what the manifest does not hold.
-func (l *Library) drop(ctx context.Context, stale []string) error {
+func (l *Library) drop(stale []string) error {
 	if len(stale) == 0 {
 		return nil
 	}
@@ -459,7 +459,7 @@ func (l *Library) drop(ctx context.Context, stale []string) error {
 		errs = append(errs, err)
 	}
 	if l.vecs != nil {
-		errs = append(errs, l.vecs.drop(ctx, stale))
+		l.vecs.drop(stale)
 	}
 	return errors.Join(errs...)
 }

@@ -1,7 +1,9 @@
 package kb
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 )
 
@@ -58,21 +60,32 @@ type Embedder interface {
 }
 
 // A VectorStore finds the nearest of many vectors, each with a key and an audience.
-// Its methods may be called concurrently; a Search sees each Put and Delete whole.
+// Its methods may be called concurrently; a Search sees each vector whole or not at all.
+// Package kbtest tests what is promised here.
+//
+// A store may be shared: other programs read it, and one writes it. To the others Put and
+// Delete return [ErrNotWriter].
 type VectorStore interface {
-	// Put adds vectors or replaces those with the same key.
+	// Put adds vectors or replaces those with the same key. After an error some may be
+	// stored and others not; to put all of them again is right.
 	Put(ctx context.Context, vectors []Vector) error
 	// Delete forgets the keys; unknown ones are no error.
 	Delete(ctx context.Context, keys []string) error
-	// Search returns at most k keys of the given audiences by falling cosine.
+	// Search returns at most k keys of the given audiences by falling cosine, equal ones
+	// by key. Which of several equals come last within k is not defined.
 	Search(ctx context.Context, vector []float32, audiences []string, k int) ([]Scored, error)
-	// Keys lists what is stored, so that a restart can reconcile it with the manifest.
+	// Keys lists what is stored, so that it can be compared with the manifest. What cannot
+	// be a vector that was put has a key that no vector has; Delete takes that, too.
 	Keys(ctx context.Context) ([]string, error)
 }
+
+// ErrNotWriter says that a vector store is written by another program.
+var ErrNotWriter = errors.New("another bot writes the vectors")
 
 // A Vector is one entry of a VectorStore.
 type Vector struct {
 	Key      string // a Passage.Hash
+	Path     string // of the document
 	Audience string
 	Values   []float32 // unit length
 }
@@ -81,4 +94,8 @@ type Vector struct {
 type Scored struct {
 	Key   string
 	Score float64
+}
+
+func compareScored(a, b Scored) int {
+	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Key, b.Key))
 }

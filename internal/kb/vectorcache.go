@@ -106,6 +106,14 @@ func (c *vectorCache) clear() error {
 	return nil
 }
 
+// has says whether there is a vector of a key, as far as is known without reading it.
+func (c *vectorCache) has(key cacheKey) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.offsets[key]
+	return ok
+}
+
 // get returns the vector of a key, or nil.
 func (c *vectorCache) get(key cacheKey) []float32 {
 	c.mu.Lock()

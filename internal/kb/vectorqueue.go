@@ -4,105 +4,140 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 )
 
 // A vectorQueue brings passages to the vector store: from the cache at once, a few new
-// ones while the reload waits, many in the background, newest first.
+// ones while the reload waits, many in the background, newest first. What the store
+// should hold and what it does hold is compared in vectorcheck.go.
 type vectorQueue struct {
 	embedder Embedder
 	store    VectorStore
 	cache    *vectorCache
-	wake     chan struct{} // one slot: there is something to embed
+	away     *away // nil for the store in this process, which is never away
+	log      *slog.Logger
+	wake     chan struct{} // one slot: there is something to do
+
+	writing sync.Mutex // held while the store is written
 
 	mu      sync.Mutex
-	wanted  map[string]bool // hashes that the manifest holds or is about to hold
-	held    map[string]bool // hashes whose vector is in the store
-	queue   []*Passage      // without a vector; the last is the next
-	trouble error           // why vectors are behind or not searched
+	wanted  map[string]*Passage // by hash: what the manifest holds or is about to hold
+	held    map[string]bool     // hashes of these whose vector is in the store
+	queue   []*Passage          // without a vector; the last is the next
+	ready   []embedded          // with a vector that the store lacks
+	doomed  []string            // hashes that the store need not hold any longer
+	put     map[string]bool     // hashes put since the check under way began; nil: none is
+	trouble error               // why texts do not become vectors
 }
 
-func newVectorQueue(e Embedder, s VectorStore, c *vectorCache) *vectorQueue {
-	return &vectorQueue{embedder: e, store: s, cache: c, wake: make(chan struct{}, 1),
-		wanted: map[string]bool{}, held: map[string]bool{}}
+// An embedded passage has a vector: the values, or the cache's when those are nil.
+type embedded struct {
+	*Passage
+	values []float32
 }
 
-// restore makes the store hold what m holds, as far as the cache knows it, and queues
-// the rest.
+func newVectorQueue(e Embedder, s VectorStore, c *vectorCache, log *slog.Logger) *vectorQueue {
+	return &vectorQueue{embedder: e, store: s, cache: c, log: log, wake: make(chan struct{}, 1),
+		wanted: map[string]*Passage{}, held: map[string]bool{}}
+}
+
+// restore wants what m holds. What the cache knows is put into a store of this process at
+// once.
 func (v *vectorQueue) restore(ctx context.Context, m *manifest) error {
-	keys, err := v.store.Keys(ctx)
-	if err != nil {
-		return fmt.Errorf("vector store: %w", err)
-	}
-	var extra []string
 	v.mu.Lock()
-	for _, key := range keys {
-		if m.passages[key] != nil {
-			v.held[key] = true
-		} else {
-			extra = append(extra, key)
+	maps.Copy(v.wanted, m.passages)
+	v.mu.Unlock()
+	v.enqueue(m.pick(slices.Collect(maps.Keys(m.passages))))
+	var missing []*Passage
+	for v.away == nil && !v.idle() {
+		missing = append(missing, v.cached()...)
+		if err := v.flush(ctx); err != nil {
+			return err
 		}
 	}
-	v.mu.Unlock()
-	if err := v.store.Delete(ctx, extra); err != nil {
-		return fmt.Errorf("vector store: %w", err)
-	}
-	all := make([]string, 0, len(m.passages))
-	for hash := range m.passages {
-		all = append(all, hash)
-	}
-	v.enqueue(v.fromCache(ctx, m.pick(all)))
+	v.enqueue(missing)
 	return nil
 }
 
-// inlineTexts is how many new texts a reload embeds before it is published. Up to here
-// the wait, some 75 ms a text, costs less than an answer that lacks half its evidence.
-const inlineTexts = 4
+const (
+	// inlineTexts is how many new texts a reload embeds before it is published. Up to here
+	// the wait, some 75 ms a text, costs less than an answer that lacks half its evidence.
+	inlineTexts = 4
+
+	// inlineVectors is how many vectors a reload puts into a store elsewhere before it is
+	// published, and inlineWithin how long it waits for that.
+	inlineVectors = 64
+	inlineWithin  = 2 * time.Second
+
+	// stepTexts is how many passages one step embeds: enough to keep the workers busy, few
+	// enough that an edit made meanwhile is next.
+	stepTexts = 16
+
+	// stepVectors is how many vectors one call puts.
+	stepVectors = 256
+)
 
 // prepare gives passages that are about to be published their vectors, or queues them.
 // Trouble is kept for later: lexical search does not wait for it.
 func (v *vectorQueue) prepare(ctx context.Context, fresh []*Passage) {
-	missing := v.fromCache(ctx, fresh)
-	if len(missing) <= inlineTexts && v.failing() == nil && v.idle() {
-		if v.fill(ctx, missing) == nil {
-			return
+	idle := v.idle()
+	v.mu.Lock()
+	for _, p := range fresh {
+		v.wanted[p.Hash] = p
+	}
+	v.mu.Unlock()
+	now, missing := v.known(fresh)
+	if idle && len(missing) <= inlineTexts && v.failing() == nil {
+		made, err := v.embed(ctx, missing)
+		if now = append(now, made...); err == nil {
+			missing = nil
 		}
+	}
+	v.arrive(now)
+	if v.away == nil || len(now) <= inlineVectors {
+		v.flushNow(ctx)
 	}
 	v.enqueue(missing)
 }
 
+// flushNow puts what is ready unless the store is being written or away. It does not
+// wait long: what is not put now will be, in the background.
+func (v *vectorQueue) flushNow(ctx context.Context) {
+	if v.away != nil {
+		within, cancel := context.WithTimeout(ctx, inlineWithin)
+		defer cancel()
+		ctx = within
+	}
+	if v.unreachable() == nil && v.writing.TryLock() {
+		defer v.writing.Unlock()
+		_ = v.putReady(ctx) // it is known to whom it concerns, and tried again
+	}
+}
+
+// idle says whether everything is embedded.
 func (v *vectorQueue) idle() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return len(v.queue) == 0
 }
 
-// fromCache stores the vectors that the cache has and returns the passages it lacks.
-func (v *vectorQueue) fromCache(ctx context.Context, passages []*Passage) []*Passage {
-	var found []*Passage
-	var vectors [][]float32
-	var missing []*Passage
-	v.mu.Lock()
+// known parts the passages that the store lacks into those whose vector is in the cache
+// and the others.
+func (v *vectorQueue) known(passages []*Passage) (cached []embedded, missing []*Passage) {
 	for _, p := range passages {
-		v.wanted[p.Hash] = true
-	}
-	v.mu.Unlock()
-	for _, p := range passages {
-		if v.holds(p.Hash) {
-			continue
-		}
-		if values := v.cache.get(textKey(p.indexText())); values != nil {
-			found, vectors = append(found, p), append(vectors, values)
-		} else {
+		switch {
+		case v.holds(p.Hash):
+		case v.cache.has(textKey(p.indexText())):
+			cached = append(cached, embedded{p, nil})
+		default:
 			missing = append(missing, p)
 		}
 	}
-	if err := v.put(ctx, found, vectors); err != nil {
-		missing = append(missing, found...)
-	}
-	return missing
+	return cached, missing
 }
 
 func (v *vectorQueue) holds(hash string) bool {
@@ -111,38 +146,11 @@ func (v *vectorQueue) holds(hash string) bool {
 	return v.held[hash]
 }
 
-// put writes vectors to the store and takes back those that are no longer wanted.
-func (v *vectorQueue) put(ctx context.Context, passages []*Passage, values [][]float32) error {
+// embed makes the vectors of passages. Those made before an error are kept, in the cache
+// or, where that cannot be written, in what is returned.
+func (v *vectorQueue) embed(ctx context.Context, passages []*Passage) ([]embedded, error) {
 	if len(passages) == 0 {
-		return nil
-	}
-	vectors := make([]Vector, len(passages))
-	for i, p := range passages {
-		vectors[i] = Vector{Key: p.Hash, Audience: p.Audience, Values: values[i]}
-	}
-	err := v.store.Put(ctx, vectors)
-	v.fail(err)
-	if err != nil {
-		return err
-	}
-	var stale []string
-	v.mu.Lock()
-	for _, p := range passages {
-		if v.wanted[p.Hash] {
-			v.held[p.Hash] = true
-		} else {
-			stale = append(stale, p.Hash)
-		}
-	}
-	v.mu.Unlock()
-	return v.store.Delete(ctx, stale)
-}
-
-// fill embeds passages, remembers their vectors and stores them. Vectors that were made
-// before an error are kept.
-func (v *vectorQueue) fill(ctx context.Context, passages []*Passage) error {
-	if len(passages) == 0 {
-		return nil
+		return nil, nil
 	}
 	texts, keys := make([]string, len(passages)), make([]cacheKey, len(passages))
 	for i, p := range passages {
@@ -150,32 +158,42 @@ func (v *vectorQueue) fill(ctx context.Context, passages []*Passage) error {
 		keys[i] = textKey(texts[i])
 	}
 	values, err := v.embedder.EmbedPassages(ctx, texts)
-	if err != nil && ctx.Err() == nil {
-		v.fail(err)
+	if err == nil && len(values) != len(texts) {
+		err = fmt.Errorf("the embedder returned %d vectors for %d texts", len(values), len(texts))
 	}
-	if len(values) != len(texts) {
-		return errors.Join(err, fmt.Errorf("the embedder returned %d vectors for %d texts", len(values), len(texts)))
+	if ctx.Err() == nil {
+		v.troubled(err)
 	}
-	var done []*Passage
-	var vectors [][]float32
-	for i, p := range passages {
+	var made []embedded
+	for i, p := range passages[:min(len(passages), len(values))] {
 		if values[i] != nil {
-			done, vectors = append(done, p), append(vectors, values[i])
+			made = append(made, embedded{p, values[i]})
 		}
 	}
-	return errors.Join(err, v.cache.put(keys, values), v.put(context.WithoutCancel(ctx), done, vectors))
+	if len(values) != len(texts) {
+		return made, err
+	}
+	kept := v.cache.put(keys, values)
+	if kept == nil {
+		for i := range made {
+			made[i].values = nil
+		}
+	}
+	return made, errors.Join(err, kept)
 }
 
-// drop forgets passages that are no longer published.
-func (v *vectorQueue) drop(ctx context.Context, hashes []string) error {
-	v.mu.Lock()
-	for _, h := range hashes {
-		delete(v.wanted, h)
-		delete(v.held, h)
+// vector is an embedded passage's vector, nil if the cache has lost it.
+func (v *vectorQueue) vector(e embedded) []float32 {
+	if e.values != nil {
+		return e.values
 	}
-	v.queue = slices.DeleteFunc(v.queue, func(p *Passage) bool { return !v.wanted[p.Hash] })
-	v.mu.Unlock()
-	return v.store.Delete(ctx, hashes)
+	return v.cache.get(textKey(e.indexText()))
+}
+
+func (v *vectorQueue) arrive(passages []embedded) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.ready = append(v.ready, passages...)
 }
 
 func (v *vectorQueue) enqueue(passages []*Passage) {
@@ -190,80 +208,260 @@ func (v *vectorQueue) enqueue(passages []*Passage) {
 	ring(v.wake)
 }
 
-// stepTexts is how many passages one step embeds: enough to keep the workers busy, few
-// enough that an edit made meanwhile is next.
-const stepTexts = 16
-
-// step embeds some of the queue and says whether there is more.
-func (v *vectorQueue) step(ctx context.Context) (more bool, err error) {
+// drop forgets passages that are no longer published. They leave the store in the
+// background; no search returns them.
+func (v *vectorQueue) drop(hashes []string) {
 	v.mu.Lock()
-	cut := max(0, len(v.queue)-stepTexts)
-	batch := slices.Clone(v.queue[cut:])
-	v.queue = v.queue[:cut]
-	v.mu.Unlock()
-	missing := v.fromCache(ctx, batch)
-	err = v.fill(ctx, missing)
-	if err != nil {
-		missing = slices.DeleteFunc(missing, func(p *Passage) bool { return v.holds(p.Hash) })
-		v.enqueue(missing)
+	for _, h := range hashes {
+		delete(v.wanted, h)
+		delete(v.held, h)
 	}
-	return !v.idle(), err
+	v.doomed = append(v.doomed, hashes...)
+	v.queue = slices.DeleteFunc(v.queue, func(p *Passage) bool { return v.wanted[p.Hash] == nil })
+	v.mu.Unlock()
+	ring(v.wake)
 }
 
-// run empties the queue, again and again, until ctx ends.
-func (v *vectorQueue) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		pause := time.Duration(0)
-		if more, err := v.step(ctx); err != nil {
-			pause = retryVectors
-		} else if more {
-			continue
+// cached takes passages from the queue until there is enough to put, or to embed, and
+// returns what is to be embedded.
+func (v *vectorQueue) cached() (missing []*Passage) {
+	var found []embedded
+	for len(found) < stepVectors && len(missing) < stepTexts {
+		p := v.next()
+		if p == nil {
+			break
 		}
-		if !v.sleep(ctx, pause) {
-			return
+		c, m := v.known([]*Passage{p})
+		found, missing = append(found, c...), append(missing, m...)
+	}
+	v.arrive(found)
+	return missing
+}
+
+// next takes one passage from the queue.
+func (v *vectorQueue) next() *Passage {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	last := len(v.queue) - 1
+	if last < 0 {
+		return nil
+	}
+	p := v.queue[last]
+	v.queue = v.queue[:last]
+	return p
+}
+
+// step embeds some of the queue, brings the store nearer to what it should hold, and says
+// whether there is more to do now.
+func (v *vectorQueue) step(ctx context.Context) (more bool, err error) {
+	missing := v.cached()
+	made, err := v.embed(ctx, missing)
+	v.arrive(made)
+	if err != nil {
+		lacks := map[*Passage]bool{}
+		for _, e := range made {
+			lacks[e.Passage] = true
+		}
+		v.enqueue(slices.DeleteFunc(missing, func(p *Passage) bool { return lacks[p] }))
+	}
+	if v.unreachable() != nil { // what was made is in the cache, and waits
+		return !v.idle(), err
+	}
+	err = errors.Join(err, v.flush(ctx), v.purge(ctx))
+	return !v.idle() || err == nil && v.waiting() > 0, err
+}
+
+// flush puts what is ready.
+func (v *vectorQueue) flush(ctx context.Context) error {
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	return v.putReady(ctx)
+}
+
+// putReady puts what is ready, in calls of bounded size. What the store does not take
+// stays ready.
+func (v *vectorQueue) putReady(ctx context.Context) error {
+	for {
+		batch := v.takeReady(stepVectors)
+		if len(batch) == 0 {
+			return nil
+		}
+		vectors := make([]Vector, 0, len(batch))
+		for _, e := range batch {
+			if values := v.vector(e); values != nil {
+				vectors = append(vectors, Vector{Key: e.Hash, Path: e.Path, Audience: e.Audience, Values: values})
+			} else {
+				v.enqueue([]*Passage{e.Passage}) // the cache has lost it: it is embedded again
+			}
+		}
+		if err := v.outcome(v.store.Put(ctx, vectors)); err != nil {
+			v.arrive(batch)
+			return err
+		}
+		v.stored(vectors)
+	}
+}
+
+// takeReady takes what is ready, still wanted and not in the store.
+func (v *vectorQueue) takeReady(n int) (batch []embedded) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, e := range v.ready {
+		if v.wanted[e.Hash] != nil && !v.held[e.Hash] {
+			batch = append(batch, e)
+		}
+		if len(batch) == n || i == len(v.ready)-1 {
+			v.ready = slices.Delete(v.ready, 0, i+1)
+			break
 		}
 	}
+	return batch
+}
+
+// stored notes what the store holds now, and dooms what nobody wants any more.
+func (v *vectorQueue) stored(vectors []Vector) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, x := range vectors {
+		if v.wanted[x.Key] == nil {
+			v.doomed = append(v.doomed, x.Key)
+			continue
+		}
+		v.held[x.Key] = true
+		if v.put != nil {
+			v.put[x.Key] = true
+		}
+	}
+}
+
+// purge deletes what is doomed.
+func (v *vectorQueue) purge(ctx context.Context) error {
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	v.mu.Lock()
+	doomed := slices.DeleteFunc(v.doomed, func(hash string) bool { return v.wanted[hash] != nil })
+	v.doomed = nil
+	v.mu.Unlock()
+	if len(doomed) == 0 {
+		return nil
+	}
+	err := v.outcome(v.store.Delete(ctx, doomed))
+	if err != nil && v.away == nil { // from a store elsewhere, the next check deletes it
+		v.mu.Lock()
+		v.doomed = append(v.doomed, doomed...)
+		v.mu.Unlock()
+	}
+	return err
+}
+
+// waiting is how many vectors wait to be put or deleted.
+func (v *vectorQueue) waiting() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.ready) + len(v.doomed)
 }
 
 // retryVectors is how long the queue rests after trouble.
 const retryVectors = 5 * time.Second
 
-// sleep waits for work, or for the pause if there is one, and says whether to go on.
-func (v *vectorQueue) sleep(ctx context.Context, pause time.Duration) bool {
-	if pause > 0 {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(pause):
-			return true
-		}
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-v.wake:
-		return true
+// run empties the queue, again and again, until ctx ends.
+func (v *vectorQueue) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		v.rest(ctx, v.turn(ctx))
 	}
 }
 
-// fail notes the outcome of the last call to the embedder or the store.
-func (v *vectorQueue) fail(err error) {
+// A pause is how long to do nothing.
+type pause struct {
+	least time.Duration // whatever comes
+	most  time.Duration // unless something comes; 0: for ever
+}
+
+// turn does a step, after a check of the store where one is due, and says how long to
+// rest.
+func (v *vectorQueue) turn(ctx context.Context) pause {
+	if err := v.checkIfDue(ctx); err != nil {
+		return pause{least: v.away.pause()}
+	}
+	more, err := v.step(ctx)
+	switch {
+	case errors.Is(err, ErrNotWriter):
+		v.away.checkSoon()
+		return pause{least: v.away.again}
+	case err != nil && v.unreachable() != nil:
+		return pause{least: v.away.pause()}
+	case err != nil:
+		return pause{least: retryVectors}
+	case more:
+		return pause{least: time.Nanosecond}
+	}
+	return pause{most: v.away.untilCheck()}
+}
+
+func (v *vectorQueue) rest(ctx context.Context, p pause) {
+	wake, after := v.wake, p.least
+	if p.least > 0 {
+		wake = nil
+	} else {
+		after = p.most
+	}
+	var timer <-chan time.Time
+	if after > 0 {
+		timer = time.After(after)
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer:
+	case <-wake:
+	}
+}
+
+// syncWithin is how long a command that ends after one answer waits for a store elsewhere.
+const syncWithin = 4 * time.Second
+
+// sync empties the queue once. A store that is away, or that another bot writes, is no
+// error: searches do without it, or make up for it.
+func (v *vectorQueue) sync(ctx context.Context, report func()) error {
+	within, cancel := context.WithTimeout(ctx, syncWithin)
+	defer cancel()
+	if v.checkIfDue(within) != nil {
+		return ctx.Err()
+	}
+	for {
+		more, err := v.step(ctx)
+		report()
+		if errors.Is(err, ErrNotWriter) || v.unreachable() != nil {
+			return ctx.Err()
+		}
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// troubled notes the outcome of the last call to the embedder.
+func (v *vectorQueue) troubled(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.trouble = err
 }
 
+// failing says why vectors are behind or not searched; nil: they are fine.
 func (v *vectorQueue) failing() error {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.trouble
+	trouble := v.trouble
+	v.mu.Unlock()
+	if trouble != nil {
+		return trouble
+	}
+	return v.unreachable()
 }
 
 // missing is how many published passages have no vector yet.
 func (v *vectorQueue) missing() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return max(0, len(v.wanted)-len(v.held))
+	return len(v.wanted) - len(v.held)
 }
 
 // behind says whether more than a tenth of the passages have no vector yet, and more than

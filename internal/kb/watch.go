@@ -94,12 +94,8 @@ func (l *Library) Sync(ctx context.Context, progress func(Progress)) error {
 		}
 		l.pause(ctx, nil, l.cfg.Settle/2)
 	}
-	for l.vecs != nil {
-		more, err := l.vecs.step(ctx)
-		report()
-		if err != nil || !more {
-			return err
-		}
+	if l.vecs != nil {
+		return l.vecs.sync(ctx, report)
 	}
 	return ctx.Err()
 }

@@ -1,0 +1,243 @@
+package qdrant
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"citebot/internal/kb"
+
+	"github.com/google/uuid"
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc/codes"
+)
+
+// What a point carries beside its vector. The audience is part of every search; the path is
+// for people who look into the collection.
+const (
+	fieldHash     = "hash"
+	fieldPath     = "path"
+	fieldAudience = "audience"
+)
+
+// points is the namespace of ids.
+var points = uuid.MustParse("5b3c1c1e-8a36-5d0e-9c44-0f6d2a7c9b10")
+
+// pointID is the id of a key: a UUID of version 5 (RFC 9562). A passage's hash seals its ID,
+// so that it stands for both.
+func pointID(key string) string { return uuid.NewSHA1(points, []byte(key)).String() }
+
+// batchPoints is how many points one call writes; with 384 values each that is 450 kB of the
+// 32 MB that Qdrant takes (service.max_request_size_mb).
+const batchPoints = 256
+
+// batchBytes bounds a call's vectors where they are long.
+const batchBytes = 8 << 20
+
+func (s *Store) batch() int { return max(1, min(batchPoints, batchBytes/(4*max(s.cfg.Dim, 1)))) }
+
+// Put implements kb.VectorStore.
+func (s *Store) Put(ctx context.Context, vectors []kb.Vector) error {
+	for _, v := range vectors {
+		if len(v.Values) != s.cfg.Dim {
+			return fmt.Errorf("vector %s has %d values, the collection holds vectors of %d", v.Key, len(v.Values), s.cfg.Dim)
+		}
+	}
+	return s.write(ctx, len(vectors), func(name string) error {
+		for chunk := range slices.Chunk(vectors, s.batch()) {
+			if err := s.upsert(ctx, name, chunk); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// write does something to the collection, if it is ours to write. A collection that is gone
+// is made again at the next try.
+func (s *Store) write(ctx context.Context, n int, do func(name string) error) error {
+	if n == 0 {
+		return nil
+	}
+	name, err := s.prepared(ctx)
+	if err != nil {
+		return err
+	}
+	if ours, err := s.writes(ctx, name); err != nil || !ours {
+		return cmp.Or(err, kb.ErrNotWriter)
+	}
+	return s.gone(do(name))
+}
+
+// gone forgets a collection that is not there any more.
+func (s *Store) gone(err error) error {
+	if isCode(err, codes.NotFound) {
+		s.mu.Lock()
+		s.collection = ""
+		s.mu.Unlock()
+	}
+	return err
+}
+
+func (s *Store) upsert(ctx context.Context, name string, vectors []kb.Vector) error {
+	request := &qdrant.UpsertPoints{CollectionName: name, Wait: qdrant.PtrOf(true)}
+	for _, v := range vectors {
+		request.Points = append(request.Points, &qdrant.PointStruct{
+			Id:      qdrant.NewIDUUID(pointID(v.Key)),
+			Vectors: qdrant.NewVectorsDense(v.Values),
+			Payload: map[string]*qdrant.Value{
+				fieldHash:     qdrant.NewValueString(v.Key),
+				fieldPath:     qdrant.NewValueString(v.Path),
+				fieldAudience: qdrant.NewValueString(v.Audience),
+			},
+		})
+	}
+	return s.call(ctx, "upsert", writeWithin, func(ctx context.Context) error {
+		return applied(s.client.Upsert(ctx, request))
+	})
+}
+
+// applied takes a write that was not applied for an error: it may yet be, or not.
+func applied(result *qdrant.UpdateResult, err error) error {
+	if err == nil && result.GetStatus() != qdrant.UpdateStatus_Completed {
+		return fmt.Errorf("it took a write and has not applied it (%s)", result.GetStatus())
+	}
+	return err
+}
+
+// Delete implements kb.VectorStore.
+func (s *Store) Delete(ctx context.Context, keys []string) error {
+	return s.write(ctx, len(keys), func(name string) error {
+		for chunk := range slices.Chunk(keys, 4*batchPoints) {
+			if err := s.delete(ctx, name, chunk); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) delete(ctx context.Context, name string, keys []string) error {
+	ids := make([]*qdrant.PointId, len(keys))
+	for i, key := range keys {
+		ids[i] = idOf(key)
+	}
+	request := &qdrant.DeletePoints{CollectionName: name, Wait: qdrant.PtrOf(true), Points: qdrant.NewPointsSelectorIDs(ids)}
+	return s.call(ctx, "delete", writeWithin, func(ctx context.Context) error {
+		return applied(s.client.Delete(ctx, request))
+	})
+}
+
+// Search implements kb.VectorStore. The audiences are part of the query, so that what these
+// people may not see is neither found nor counted.
+func (s *Store) Search(ctx context.Context, vector []float32, audiences []string, k int) ([]kb.Scored, error) {
+	if len(vector) != s.cfg.Dim {
+		return nil, fmt.Errorf("the query has %d values, the collection holds vectors of %d", len(vector), s.cfg.Dim)
+	}
+	if len(audiences) == 0 || k <= 0 {
+		return nil, ctx.Err()
+	}
+	name, err := s.prepared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	request := &qdrant.QueryPoints{
+		CollectionName: name,
+		Query:          qdrant.NewQueryDense(vector),
+		Filter:         &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeywords(fieldAudience, audiences...)}},
+		Limit:          qdrant.PtrOf(uint64(k)),
+		Params:         &qdrant.SearchParams{HnswEf: qdrant.PtrOf(uint64(max(128, k)))},
+		WithPayload:    qdrant.NewWithPayloadInclude(fieldHash),
+	}
+	var found []*qdrant.ScoredPoint
+	err = s.call(ctx, "query", searchWithin, func(ctx context.Context) (err error) {
+		found, err = s.client.Query(ctx, request)
+		return err
+	})
+	return scored(found), s.gone(err)
+}
+
+// scored are the hits whose payload fits their id, in the order that the port promises.
+func scored(found []*qdrant.ScoredPoint) []kb.Scored {
+	var out []kb.Scored
+	for _, p := range found {
+		if key := keyOf(p.GetId(), p.GetPayload()); !isStranger(key) {
+			out = append(out, kb.Scored{Key: key, Score: float64(p.GetScore())})
+		}
+	}
+	slices.SortFunc(out, func(a, b kb.Scored) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Key, b.Key))
+	})
+	return out
+}
+
+// pagePoints is how many points one page of a list has.
+const pagePoints = 1000
+
+// Keys implements kb.VectorStore. It looks at the collection anew, and makes it if it is
+// not there.
+func (s *Store) Keys(ctx context.Context) ([]string, error) {
+	name, err := s.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	var from *qdrant.PointId
+	for {
+		page, next, err := s.page(ctx, name, from)
+		if err != nil {
+			return nil, s.gone(err)
+		}
+		for _, p := range page {
+			keys = append(keys, keyOf(p.GetId(), p.GetPayload()))
+		}
+		if next == nil || len(page) == 0 {
+			return keys, nil
+		}
+		from = next
+	}
+}
+
+func (s *Store) page(ctx context.Context, name string, from *qdrant.PointId) (page []*qdrant.RetrievedPoint, next *qdrant.PointId, err error) {
+	request := &qdrant.ScrollPoints{
+		CollectionName: name, Offset: from, Limit: qdrant.PtrOf(uint32(pagePoints)),
+		WithPayload: qdrant.NewWithPayloadInclude(fieldHash), WithVectors: qdrant.NewWithVectors(false),
+	}
+	err = s.call(ctx, "scroll", pageWithin, func(ctx context.Context) (err error) {
+		page, next, err = s.client.ScrollAndOffset(ctx, request)
+		return err
+	})
+	return page, next, err
+}
+
+// stranger begins the key of a point that is none of ours, before its id: one without our
+// payload, or whose id is not that of its key.
+const stranger = "point "
+
+func isStranger(key string) bool { return strings.HasPrefix(key, stranger) }
+
+func keyOf(id *qdrant.PointId, payload map[string]*qdrant.Value) string {
+	key := payload[fieldHash].GetStringValue()
+	if key != "" && !isStranger(key) && id.GetUuid() == pointID(key) {
+		return key
+	}
+	if uuid := id.GetUuid(); uuid != "" {
+		return stranger + uuid
+	}
+	return stranger + strconv.FormatUint(id.GetNum(), 10)
+}
+
+// idOf is the id of the point that keyOf gave this key.
+func idOf(key string) *qdrant.PointId {
+	id, strange := strings.CutPrefix(key, stranger)
+	if !strange {
+		return qdrant.NewIDUUID(pointID(key))
+	}
+	if n, err := strconv.ParseUint(id, 10, 64); err == nil {
+		return qdrant.NewIDNum(n)
+	}
+	return qdrant.NewIDUUID(id)
+}

@@ -1,0 +1,2 @@
+// Package qdranttest is a Qdrant for tests.
+package qdranttest

@@ -1,0 +1,165 @@
+package qdranttest
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Options are what a [Server] is like. The zero value is an open server with no key.
+type Options struct {
+	APIKey  string // wanted with every call but HealthCheck; "": none
+	TLS     bool   // serve with a certificate that only [Server.CA] vouches for
+	Strict  bool   // collections refuse what [StrictMode] refuses
+	Version string // what HealthCheck tells; "": 1.18.2
+	Addr    string // where to listen; "": a free port of 127.0.0.1
+	Forget  bool   // keep counts of calls, not the requests: for tests that send much
+}
+
+// A Server is a Qdrant whose data lives as long as the test. Make one with [New].
+type Server struct {
+	t       testing.TB
+	options Options
+	addr    string
+	cert    tls.Certificate
+	ca      []byte
+
+	lifeMu sync.Mutex // Stop and Start, one at a time
+	grpc   *grpc.Server
+	served chan struct{} // closed when grpc serves no more
+
+	wires wires
+
+	mu          sync.Mutex
+	collections map[string]*collection
+	aliases     map[string]string // to a collection's name
+	operations  uint64            // writes so far
+	calls       []Call
+	counts      map[string]int
+	complaints  []string
+	mischief    []trouble
+	thawed      chan struct{} // nil: not frozen; closed by Thaw
+}
+
+// New starts a server, which ends with the test.
+func New(t testing.TB, options Options) *Server {
+	t.Helper()
+	s := &Server{
+		t: t, options: options, collections: map[string]*collection{}, aliases: map[string]string{}, counts: map[string]int{},
+	}
+	s.addr = options.Addr
+	if s.addr == "" {
+		s.addr = "127.0.0.1:0"
+	}
+	if options.TLS {
+		s.certify()
+	}
+	s.Start()
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Addr is where the server listens, as host:port.
+func (s *Server) Addr() string { return s.addr }
+
+// URL is what QDRANT_URL has to be.
+func (s *Server) URL() string {
+	if s.options.TLS {
+		return "https://" + s.addr
+	}
+	return "http://" + s.addr
+}
+
+// CA is the certificate, in PEM, that vouches for a server with TLS.
+func (s *Server) CA() []byte { return s.ca }
+
+// Stop closes the port and all connections at once. Calls that hang end without effect, what
+// was written stays. When Stop returns, no call is at work.
+func (s *Server) Stop() {
+	s.lifeMu.Lock()
+	defer s.lifeMu.Unlock()
+	if s.grpc == nil {
+		return
+	}
+	s.wires.cut()
+	s.grpc.Stop()
+	<-s.served
+	s.grpc = nil
+}
+
+// Start listens again at the same address, with the data there was at Stop.
+func (s *Server) Start() {
+	s.t.Helper()
+	s.lifeMu.Lock()
+	defer s.lifeMu.Unlock()
+	if s.grpc != nil {
+		return
+	}
+	l, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		s.t.Fatalf("qdranttest: %v", err)
+	}
+	s.addr = l.Addr().String()
+	s.serve(s.wires.around(l))
+}
+
+func (s *Server) serve(l net.Listener) {
+	s.grpc = grpc.NewServer(s.serverOptions()...)
+	qdrant.RegisterQdrantServer(s.grpc, health{s: s})
+	qdrant.RegisterCollectionsServer(s.grpc, collections{s: s})
+	qdrant.RegisterPointsServer(s.grpc, points{s: s})
+	done, g := make(chan struct{}), s.grpc
+	s.served = done
+	go func() {
+		defer close(done)
+		if err := g.Serve(l); err != nil {
+			s.t.Errorf("qdranttest: %v", err)
+		}
+	}()
+}
+
+func (s *Server) serverOptions() []grpc.ServerOption {
+	o := []grpc.ServerOption{
+		grpc.UnaryInterceptor(s.intercept),
+		grpc.WaitForHandlers(true),
+		// Qdrant decodes messages of any size, and lets a client ping as often as it likes;
+		// the client does every 10 seconds.
+		grpc.MaxRecvMsgSize(math.MaxInt32),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	}
+	if s.options.TLS {
+		o = append(o, grpc.Creds(credentials.NewServerTLSFromCert(&s.cert)))
+	}
+	return o
+}
+
+type health struct {
+	qdrant.UnimplementedQdrantServer
+	s *Server
+}
+
+func (h health) HealthCheck(context.Context, *qdrant.HealthCheckRequest) (*qdrant.HealthCheckReply, error) {
+	v := h.s.options.Version
+	if v == "" {
+		v = "1.18.2"
+	}
+	return &qdrant.HealthCheckReply{Title: "qdrant - vector search engine", Version: v}, nil
+}
+
+// short is a method's name as our constants spell it.
+func short(full string) string { return strings.TrimPrefix(full, "/qdrant.") }
+
+func (s *Server) complain(format string, args ...any) {
+	s.complaints = append(s.complaints, fmt.Sprintf(format, args...))
+}
