@@ -18,8 +18,17 @@
 // it does not name, so it sees all of a reload or nothing of it; if an index refuses what
 // is new, the manifest stays and nothing has changed.
 //
-// Vectors may come later than words (vectorqueue.go): a passage without one is ranked by
-// BM25 alone until it has it.
+// Vectors may come later than words (vectorqueue.go): a passage without one is
+// ranked by BM25 alone until it has it, or compared by the search itself.
+//
+// # A store elsewhere
+//
+// A VectorStore in another process may be down, and other than it was left. Open and
+// Search never wait for it: until it answers, and as soon as one call has failed, searches
+// do without vectors and say so. Meanwhile one goroutine tries again, at growing intervals,
+// to compare its keys with the manifest (vectorcheck.go); what is missing is put from the
+// vector cache, what nobody wants is deleted. It does the same each half minute while all
+// is well. What another bot's manifest has and ours lacks, no search returns.
 //
 // # State is disposable
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,3 +192,5 @@ func (f *fixture) texts() map[string]string {
 	}
 	return out
 }
+
+func slogDiscard() *slog.Logger { return slog.New(slog.DiscardHandler) }

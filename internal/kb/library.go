@@ -334,8 +334,8 @@ func (l *Library) Status() Status {
 		}
 	}
 	s.Degraded = l.degraded()
-	if l.vecs != nil && l.vecs.failing() != nil {
-		s.VectorTrouble = l.vecs.failing().Error()
+	if l.vecs != nil {
+		s.VectorTrouble = l.vecs.problem()
 	}
 	return s
 }

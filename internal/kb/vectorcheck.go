@@ -3,6 +3,7 @@ package kb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -22,8 +23,9 @@ type away struct {
 	mu      sync.Mutex
 	why     error // the store is not used because of this; nil: it is
 	due     time.Time
+	took    time.Duration // the last check
 	backoff *backoff.ExponentialBackOff
-	checked bool // it was compared before
+	follows time.Time // since when another bot has to write what is missing; zero: nothing waits for one
 }
 
 // errUnchecked is why a store is not used before the first check.
@@ -42,10 +44,48 @@ func (a *away) pause() time.Duration {
 	return a.backoff.NextBackOff()
 }
 
-func (a *away) checkSoon() {
+// untilWritten is how long to rest before a look at whether another bot has written what
+// is missing. One that has not for a while will hardly do so now.
+func (a *away) untilWritten() pause {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.follows.IsZero() || time.Since(a.follows) > followPatience {
+		return pause{most: max(time.Until(a.due), time.Nanosecond)}
+	}
 	a.due = time.Time{}
+	return pause{least: max(a.again, 20*a.took)}
+}
+
+// follow notes whether something waits for another bot to write it.
+func (a *away) follow(waits bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !waits {
+		a.follows = time.Time{}
+	} else if a.follows.IsZero() {
+		a.follows = time.Now()
+	}
+}
+
+// followPatience is how long the bot that writes may take for what this one has, too.
+const followPatience = time.Minute
+
+// problem is what someone should look at: why vectors are behind or not searched.
+func (v *vectorQueue) problem() string {
+	if err := v.failing(); err != nil {
+		return err.Error()
+	}
+	if v.away == nil {
+		return ""
+	}
+	v.away.mu.Lock()
+	since := v.away.follows
+	v.away.mu.Unlock()
+	if since.IsZero() || time.Since(since) < followPatience {
+		return ""
+	}
+	return fmt.Sprintf("another bot writes the vectors, and has not put those of %d passages since %s; do both read copies of one folder?",
+		v.missing(), since.UTC().Format("15:04 MST"))
 }
 
 // untilCheck is how long it is until the next check; 0: there is none.
@@ -141,7 +181,7 @@ func (v *vectorQueue) back(took time.Duration, stored, lost, strangers int) {
 	case lost+strangers > 0:
 		v.log.Warn("the vector store was not as it was left, mending it", "lost", lost, "strangers", strangers)
 	}
-	v.away.why = nil
+	v.away.why, v.away.took = nil, took
 	v.away.due = time.Now().Add(max(v.away.every, 20*took))
 	v.away.backoff.Reset()
 }

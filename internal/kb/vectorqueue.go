@@ -384,10 +384,13 @@ func (v *vectorQueue) turn(ctx context.Context) pause {
 		return pause{least: v.away.pause()}
 	}
 	more, err := v.step(ctx)
+	if follows := errors.Is(err, ErrNotWriter); v.away != nil && (follows || err == nil) {
+		v.away.follow(follows && v.missing() > 0)
+		if follows {
+			return v.away.untilWritten()
+		}
+	}
 	switch {
-	case errors.Is(err, ErrNotWriter):
-		v.away.checkSoon()
-		return pause{least: v.away.again}
 	case err != nil && v.unreachable() != nil:
 		return pause{least: v.away.pause()}
 	case err != nil:

@@ -96,8 +96,10 @@ func (s *Store) inWords(name string, within time.Duration, st *status.Status) st
 		return "it does not speak gRPC; QDRANT_URL must name the gRPC port, 6334 unless changed, not the one of the REST API, 6333"
 	case has("error reading server preface"):
 		return "the connection was closed at once; with TLS write https:// in QDRANT_URL, and name the gRPC port, 6334 unless changed"
-	case code == codes.Unavailable && has("connection refused", "no such host", "i/o timeout", "network is unreachable", "no route to host"):
-		return "it cannot be reached (" + after(text, "connect: ", "lookup ", "dial tcp ") + "); start it, or correct QDRANT_URL"
+	case has("name resolver error", "no such host"):
+		return "its host's name leads nowhere; correct QDRANT_URL"
+	case code == codes.Unavailable && has("connection refused", "i/o timeout", "network is unreachable", "no route to host"):
+		return "it cannot be reached (" + after(text, "connect: ", "dial tcp ") + "); start it, or correct QDRANT_URL"
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%s (%s, %s)", text, name, st.Code()), ".")
 }

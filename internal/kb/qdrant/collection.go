@@ -35,16 +35,22 @@ func (s *Store) prepared(ctx context.Context) (name string, err error) {
 // does not fit. A collection that was made for another model is left alone, and one beside
 // it is used.
 func (s *Store) prepare(ctx context.Context) (name string, err error) {
-	s.forget()
+	name, err = s.choose(ctx)
+	s.use(name)
+	return name, err
+}
+
+func (s *Store) choose(ctx context.Context) (name string, err error) {
 	if err := s.checkVersion(ctx); err != nil {
 		return "", err
 	}
 	for _, name := range s.names() {
-		if used, err := s.prepareOne(ctx, name); err != nil || used {
-			if err == nil {
-				s.use(name)
-			}
-			return name, err
+		used, err := s.prepareOne(ctx, name)
+		switch {
+		case err != nil:
+			return "", err
+		case used:
+			return name, nil
 		}
 	}
 	return "", fmt.Errorf("Qdrant at %s: collections %s hold vectors of other models; name another with QDRANT_COLLECTION", s.address, strings.Join(s.names(), " and "))
@@ -58,22 +64,25 @@ func (s *Store) names() []string {
 	return []string{s.cfg.Collection, s.cfg.Collection + "_" + suffix(s.cfg.Model, s.cfg.Dim)}
 }
 
-func (s *Store) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.collection = ""
-}
-
+// use notes which collection is in use; "" none.
 func (s *Store) use(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.collection = name
+	if name == "" || name == s.last {
+		return
+	}
+	s.last = name
+	s.log.Info("vectors are kept in Qdrant", slog.String("address", s.address), slog.String("version", s.version), slog.String("collection", name))
+	if first := s.names()[0]; name != first {
+		s.log.Info("a collection of another model is left alone; delete it when no bot uses it", slog.String("collection", first))
+	}
 }
 
 // checkVersion refuses a server that would not do what is asked of it, and say nothing.
 func (s *Store) checkVersion(ctx context.Context) error {
 	var reply *qdrant.HealthCheckReply
-	err := s.call(ctx, "health", askWithin, func(ctx context.Context) (err error) {
+	err := s.call(ctx, "health", s.times.ask, func(ctx context.Context) (err error) {
 		reply, err = s.client.HealthCheck(ctx)
 		return err
 	})
@@ -82,14 +91,10 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	}
 	version := reply.GetVersion()
 	s.mu.Lock()
-	first := s.version != version
 	s.version = version
 	s.mu.Unlock()
 	if tooOld(version) {
 		return fmt.Errorf("Qdrant at %s is of version %s; citebot needs %d.%d or newer: upgrade it", s.address, version, oldest[0], oldest[1])
-	}
-	if first {
-		s.log.Info("Qdrant answers", slog.String("address", s.address), slog.String("version", version))
 	}
 	return nil
 }
@@ -129,7 +134,7 @@ func (s *Store) prepareOne(ctx context.Context, name string) (used bool, err err
 }
 
 func (s *Store) info(ctx context.Context, name string) (info *qdrant.CollectionInfo, err error) {
-	err = s.call(ctx, "info", askWithin, func(ctx context.Context) (err error) {
+	err = s.call(ctx, "info", s.times.ask, func(ctx context.Context) (err error) {
 		info, err = s.client.GetCollectionInfo(ctx, name)
 		return err
 	})
@@ -142,7 +147,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 		VectorsConfig:  qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: uint64(s.cfg.Dim), Distance: qdrant.Distance_Cosine}),
 		HnswConfig:     &qdrant.HnswConfigDiff{M: qdrant.PtrOf(uint64(16)), EfConstruct: qdrant.PtrOf(uint64(128))},
 		Metadata:       s.mark(),
-		Timeout:        qdrant.PtrOf(uint64(makeWithin.Seconds())),
+		Timeout:        qdrant.PtrOf(uint64(s.times.create.Seconds())),
 	}
 	if s.cfg.Quantise {
 		request.QuantizationConfig = qdrant.NewQuantizationScalar(int8Scalar())
@@ -153,7 +158,7 @@ func (s *Store) create(ctx context.Context, name string) error {
 	if s.cfg.Replicas > 0 {
 		request.ReplicationFactor = &s.cfg.Replicas
 	}
-	err := s.call(ctx, "create", makeWithin, func(ctx context.Context) error { return s.client.CreateCollection(ctx, request) })
+	err := s.call(ctx, "create", s.times.create, func(ctx context.Context) error { return s.client.CreateCollection(ctx, request) })
 	if err == nil {
 		s.log.Info("collection made in Qdrant", slog.String("collection", name), slog.Int("dim", s.cfg.Dim))
 	}
@@ -174,7 +179,6 @@ func int8Scalar() *qdrant.ScalarQuantization {
 func (s *Store) fits(ctx context.Context, name string, info *qdrant.CollectionInfo) (bool, error) {
 	model := info.GetConfig().GetMetadata()[metaModel].GetStringValue()
 	if model != "" && model != s.cfg.Model {
-		s.log.Info("a collection of another model is left alone; delete it when no bot uses it", slog.String("collection", name), slog.String("model", model))
 		return false, nil
 	}
 	params := info.GetConfig().GetParams().GetVectorsConfig().GetParams()
@@ -191,7 +195,7 @@ func (s *Store) fits(ctx context.Context, name string, info *qdrant.CollectionIn
 // adopt makes an empty collection ours.
 func (s *Store) adopt(ctx context.Context, name string) (bool, error) {
 	var n uint64
-	err := s.call(ctx, "count", askWithin, func(ctx context.Context) (err error) {
+	err := s.call(ctx, "count", s.times.ask, func(ctx context.Context) (err error) {
 		n, err = s.client.Count(ctx, &qdrant.CountPoints{CollectionName: name, Exact: qdrant.PtrOf(true)})
 		return err
 	})
@@ -205,7 +209,7 @@ func (s *Store) adopt(ctx context.Context, name string) (bool, error) {
 }
 
 func (s *Store) update(ctx context.Context, request *qdrant.UpdateCollection) error {
-	return s.call(ctx, "update", makeWithin, func(ctx context.Context) error { return s.client.UpdateCollection(ctx, request) })
+	return s.call(ctx, "update", s.times.create, func(ctx context.Context) error { return s.client.UpdateCollection(ctx, request) })
 }
 
 // index indexes payload fields, before they are in a filter: strict mode refuses others.
@@ -217,7 +221,7 @@ func (s *Store) index(ctx context.Context, name string, info *qdrant.CollectionI
 		request := &qdrant.CreateFieldIndexCollection{
 			CollectionName: name, FieldName: field, Wait: qdrant.PtrOf(true), FieldType: qdrant.FieldType_FieldTypeKeyword.Enum(),
 		}
-		err := s.call(ctx, "index", makeWithin, func(ctx context.Context) error {
+		err := s.call(ctx, "index", s.times.create, func(ctx context.Context) error {
 			return applied(s.client.CreateFieldIndex(ctx, request))
 		})
 		if err != nil {

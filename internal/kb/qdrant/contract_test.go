@@ -83,7 +83,7 @@ func fresh(url string, cfg Config) kbtest.Fresh {
 		first := opened(t, cfg)
 		t.Cleanup(func() {
 			for _, name := range []string{cfg.Collection, leaseOf(cfg.Collection)} {
-				err := first.call(context.WithoutCancel(t.Context()), "drop", askWithin, func(ctx context.Context) error {
+				err := first.call(context.WithoutCancel(t.Context()), "drop", first.times.ask, func(ctx context.Context) error {
 					return first.client.DeleteCollection(ctx, name)
 				})
 				if err != nil {

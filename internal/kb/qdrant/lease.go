@@ -1,10 +1,12 @@
 package qdrant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,9 +25,6 @@ import (
 // nothing but a later check: what a bot finds that nobody wants it deletes, what is missing
 // it puts.
 const (
-	leaseRenew = 5 * time.Second
-	leaseLasts = 15 * time.Second
-
 	fieldHolder = "holder"
 	fieldBeat   = "beat"
 )
@@ -34,13 +33,18 @@ var leaseID = uuid.NewSHA1(points, []byte("lease")).String()
 
 // A claim is what the lease says.
 type claim struct {
-	holder string // "": nobody
+	holder string // a bot's name and, behind a slash, one of its process; "": nobody
 	beat   int64
+}
+
+func (c claim) name() string {
+	name, _, _ := strings.Cut(c.holder, "/")
+	return name
 }
 
 // A lease is this bot's side of it.
 type lease struct {
-	holder string
+	holder string       // as in a claim
 	lock   *flock.Flock // in place of the lease in Qdrant; nil: none
 
 	mu    *sync.Mutex
@@ -53,10 +57,7 @@ type lease struct {
 }
 
 func openLease(cfg Config) (lease, error) {
-	l := lease{holder: cfg.Holder, mu: &sync.Mutex{}}
-	if l.holder == "" {
-		l.holder = uuid.NewString()
-	}
+	l := lease{holder: cmp.Or(strings.ReplaceAll(cfg.Holder, "/", "-"), uuid.NewString()) + "/" + uuid.NewString(), mu: &sync.Mutex{}}
 	if cfg.LeaseFile == "" {
 		return l, nil
 	}
@@ -84,7 +85,7 @@ func (s *Store) writes(ctx context.Context, name string) (bool, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Until(l.until) > leaseLasts-leaseRenew {
+	if time.Until(l.until) > s.times.lasts-s.times.renew {
 		return true, nil
 	}
 	err := s.renew(ctx, leaseOf(name))
@@ -109,7 +110,7 @@ func (s *Store) renew(ctx context.Context, name string) error {
 	if now != l.seen {
 		l.seen, l.since = now, time.Now()
 	}
-	if !l.mayTake(now) {
+	if !l.mayTake(now, s.times.lasts) {
 		l.until = time.Time{}
 		return nil
 	}
@@ -123,22 +124,17 @@ func (s *Store) renew(ctx context.Context, name string) error {
 	}
 	l.seen, l.since = now, time.Now()
 	if now == next {
-		l.mine, l.until = next, began.Add(leaseLasts)
+		l.mine, l.until = next, began.Add(s.times.lasts)
 	}
 	return nil
 }
 
-// mayTake says whether a claim is ours, nobody's, or of one who has not been heard of. A
-// claim in our name that we do not know is ours from before a restart, unless we made one
-// since: then another bot uses our name.
-func (l *lease) mayTake(now claim) bool {
-	switch {
-	case now.holder == "":
-		return true
-	case now.holder == l.holder && (l.mine == claim{} || now == l.mine || now.beat == l.mine.beat+1):
-		return true
-	}
-	return time.Since(l.since) >= leaseLasts
+// mayTake says whether a claim is ours, nobody's, or of one who has not been heard of. One
+// in our name is ours from before a restart, unless we made one since: then another bot goes
+// by our name.
+func (l *lease) mayTake(now claim, lasts time.Duration) bool {
+	before := l.mine == claim{} && now.name() == claim{holder: l.holder}.name()
+	return now.holder == "" || now.holder == l.holder || before || time.Since(l.since) >= lasts
 }
 
 // leaseGone forgets a lease collection that is not there any more.
@@ -160,12 +156,12 @@ func (s *Store) makeLease(ctx context.Context, name string) error {
 			CollectionName: name,
 			VectorsConfig:  qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: 1, Distance: qdrant.Distance_Dot}),
 			ShardNumber:    qdrant.PtrOf(uint32(1)),
-			Timeout:        qdrant.PtrOf(uint64(makeWithin.Seconds())),
+			Timeout:        qdrant.PtrOf(uint64(s.times.create.Seconds())),
 		}
 		if s.cfg.Replicas > 0 {
 			request.ReplicationFactor = &s.cfg.Replicas
 		}
-		err = s.call(ctx, "create", makeWithin, func(ctx context.Context) error { return s.client.CreateCollection(ctx, request) })
+		err = s.call(ctx, "create", s.times.create, func(ctx context.Context) error { return s.client.CreateCollection(ctx, request) })
 		if err == nil || isCode(err, codes.AlreadyExists) {
 			info, err = s.info(ctx, name)
 		}
@@ -184,7 +180,7 @@ func (s *Store) indexLease(ctx context.Context, name string, info *qdrant.Collec
 		request := &qdrant.CreateFieldIndexCollection{
 			CollectionName: name, FieldName: fieldBeat, Wait: qdrant.PtrOf(true), FieldType: qdrant.FieldType_FieldTypeInteger.Enum(),
 		}
-		err := s.call(ctx, "index", makeWithin, func(ctx context.Context) error {
+		err := s.call(ctx, "index", s.times.create, func(ctx context.Context) error {
 			return applied(s.client.CreateFieldIndex(ctx, request))
 		})
 		if err != nil {
@@ -200,7 +196,7 @@ func (s *Store) readLease(ctx context.Context, name string) (claim, error) {
 		ReadConsistency: qdrant.NewReadConsistencyType(qdrant.ReadConsistencyType_Majority),
 	}
 	var found []*qdrant.RetrievedPoint
-	err := s.call(ctx, "lease", askWithin, func(ctx context.Context) (err error) {
+	err := s.call(ctx, "lease", s.times.ask, func(ctx context.Context) (err error) {
 		found, err = s.client.Get(ctx, request)
 		return err
 	})
@@ -227,7 +223,7 @@ func (s *Store) writeLease(ctx context.Context, name string, now, next claim) er
 			Payload: map[string]*qdrant.Value{fieldHolder: qdrant.NewValueString(next.holder), fieldBeat: qdrant.NewValueInt(next.beat)},
 		}},
 	}
-	return s.call(ctx, "lease", askWithin, func(ctx context.Context) error {
+	return s.call(ctx, "lease", s.times.ask, func(ctx context.Context) error {
 		return applied(s.client.Upsert(ctx, request))
 	})
 }
@@ -257,7 +253,7 @@ func (l *lease) tell(log *slog.Logger, err error) {
 	case err != nil:
 		now = "unknown"
 	case l.lock != nil && !l.lock.Locked(), l.lock == nil && !time.Now().Before(l.until):
-		now = l.seen.holder
+		now = l.seen.name()
 	}
 	if now == l.told {
 		return

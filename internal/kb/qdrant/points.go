@@ -66,8 +66,14 @@ func (s *Store) write(ctx context.Context, n int, do func(name string) error) er
 	if err != nil {
 		return err
 	}
-	if ours, err := s.writes(ctx, name); err != nil || !ours {
-		return cmp.Or(err, kb.ErrNotWriter)
+	ours, err := s.writes(ctx, name)
+	switch {
+	case isCode(err, codes.PermissionDenied): // a key that may only read makes a bot that only reads
+		return fmt.Errorf("%w: %w", kb.ErrNotWriter, err)
+	case err != nil:
+		return err
+	case !ours:
+		return kb.ErrNotWriter
 	}
 	return s.gone(do(name))
 }
@@ -75,9 +81,7 @@ func (s *Store) write(ctx context.Context, n int, do func(name string) error) er
 // gone forgets a collection that is not there any more.
 func (s *Store) gone(err error) error {
 	if isCode(err, codes.NotFound) {
-		s.mu.Lock()
-		s.collection = ""
-		s.mu.Unlock()
+		s.use("")
 	}
 	return err
 }
@@ -95,7 +99,7 @@ func (s *Store) upsert(ctx context.Context, name string, vectors []kb.Vector) er
 			},
 		})
 	}
-	return s.call(ctx, "upsert", writeWithin, func(ctx context.Context) error {
+	return s.call(ctx, "upsert", s.times.write, func(ctx context.Context) error {
 		return applied(s.client.Upsert(ctx, request))
 	})
 }
@@ -126,7 +130,7 @@ func (s *Store) delete(ctx context.Context, name string, keys []string) error {
 		ids[i] = idOf(key)
 	}
 	request := &qdrant.DeletePoints{CollectionName: name, Wait: qdrant.PtrOf(true), Points: qdrant.NewPointsSelectorIDs(ids)}
-	return s.call(ctx, "delete", writeWithin, func(ctx context.Context) error {
+	return s.call(ctx, "delete", s.times.write, func(ctx context.Context) error {
 		return applied(s.client.Delete(ctx, request))
 	})
 }
@@ -149,11 +153,12 @@ func (s *Store) Search(ctx context.Context, vector []float32, audiences []string
 		Query:          qdrant.NewQueryDense(vector),
 		Filter:         &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeywords(fieldAudience, audiences...)}},
 		Limit:          qdrant.PtrOf(uint64(k)),
+		Timeout:        qdrant.PtrOf(uint64(max(1, s.times.search.Seconds()))), // from one second
 		Params:         &qdrant.SearchParams{HnswEf: qdrant.PtrOf(uint64(max(128, k)))},
 		WithPayload:    qdrant.NewWithPayloadInclude(fieldHash),
 	}
 	var found []*qdrant.ScoredPoint
-	err = s.call(ctx, "query", searchWithin, func(ctx context.Context) (err error) {
+	err = s.call(ctx, "query", s.times.search, func(ctx context.Context) (err error) {
 		found, err = s.client.Query(ctx, request)
 		return err
 	})
@@ -206,7 +211,7 @@ func (s *Store) page(ctx context.Context, name string, from *qdrant.PointId) (pa
 		CollectionName: name, Offset: from, Limit: qdrant.PtrOf(uint32(pagePoints)),
 		WithPayload: qdrant.NewWithPayloadInclude(fieldHash), WithVectors: qdrant.NewWithVectors(false),
 	}
-	err = s.call(ctx, "scroll", pageWithin, func(ctx context.Context) (err error) {
+	err = s.call(ctx, "scroll", s.times.page, func(ctx context.Context) (err error) {
 		page, next, err = s.client.ScrollAndOffset(ctx, request)
 		return err
 	})

@@ -70,26 +70,35 @@ func suffix(model string, dim int) string {
 	return strings.Trim(notInNames.ReplaceAllString(strings.ToLower(model), "-"), "-") + "_" + strconv.Itoa(dim)
 }
 
-// Deadlines of calls. Each is far above what a server that is well takes.
-const (
-	searchWithin = time.Second
-	askWithin    = 3 * time.Second  // about a server, a collection, a lease
-	pageWithin   = 5 * time.Second  // of a list
-	writeWithin  = 10 * time.Second // of one batch, applied
-	makeWithin   = 15 * time.Second // of a collection
-)
+// times are how long things may take. Each is far above what a server that is well takes.
+type times struct {
+	search time.Duration
+	ask    time.Duration // about a server, a collection, a lease
+	page   time.Duration // of a list
+	write  time.Duration // of one batch, applied
+	create time.Duration // of a collection or an index
+	renew  time.Duration // between two renewals of the lease
+	lasts  time.Duration // of a lease that is not renewed
+}
+
+var usualTimes = times{
+	search: time.Second, ask: 3 * time.Second, page: 5 * time.Second, write: 10 * time.Second, create: 15 * time.Second,
+	renew: 5 * time.Second, lasts: 15 * time.Second,
+}
 
 // A Store is a collection. Its methods may be called concurrently.
 type Store struct {
 	cfg     Config
 	address string // host:port
 	client  *qdrant.Client
+	times   times
 	lease   lease
 	metrics metrics
 	log     *slog.Logger
 
 	mu         sync.Mutex
-	collection string    // in use; "" before it was looked at
+	collection string    // in use; "" before it was looked at, and after trouble with it
+	last       string    // the last that was in use
 	version    string    // of the server
 	limited    time.Time // until when the server wants no calls
 }
@@ -107,7 +116,7 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, address: net.JoinHostPort(host, strconv.Itoa(port)), log: cfg.Log}
+	s := &Store{cfg: cfg, times: usualTimes, address: net.JoinHostPort(host, strconv.Itoa(port)), log: cfg.Log}
 	if s.metrics, err = newMetrics(cfg.Registry); err != nil {
 		return nil, err
 	}
@@ -157,7 +166,10 @@ func splitURL(address string) (host string, port int, secure bool, err error) {
 		return "", 0, false, errors.New("QDRANT_URL holds more than scheme, host and port; write it as http://127.0.0.1:6334, and the key to QDRANT_API_KEY")
 	}
 	port, err = strconv.Atoi(cmp.Or(u.Port(), "6334"))
-	return u.Hostname(), port, u.Scheme == "https", err
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, false, fmt.Errorf("QDRANT_URL: %s is no port; Qdrant's gRPC port is 6334 unless changed", u.Port())
+	}
+	return u.Hostname(), port, u.Scheme == "https", nil
 }
 
 // Address is the server's host and port.
@@ -166,7 +178,7 @@ func (s *Store) Address() string { return s.address }
 // Run keeps the writer's lease, or stands by to take it, until ctx ends; then it gives the
 // lease back.
 func (s *Store) Run(ctx context.Context) error {
-	ticker := time.NewTicker(leaseRenew)
+	ticker := time.NewTicker(s.times.renew)
 	defer ticker.Stop()
 	for {
 		select {

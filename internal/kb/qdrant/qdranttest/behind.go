@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/protobuf/proto"
 )
 
 // A Point is one that is stored.
@@ -95,10 +96,9 @@ func (s *Server) Info(name string) Info {
 	if err != nil {
 		return Info{}
 	}
-	int8s := c.config.GetQuantizationConfig().GetScalar() != nil || c.params.GetQuantizationConfig().GetScalar() != nil
 	return Info{
-		Dim: int(c.params.GetSize()), Distance: c.params.GetDistance(), Int8: int8s, OnDisk: c.params.GetOnDisk(),
-		HNSW: c.config.HnswConfig, Indexes: maps.Clone(c.indexes), Metadata: plainMap(c.config.Metadata), Points: len(c.points),
+		Dim: int(c.params.GetSize()), Distance: c.params.GetDistance(), Int8: c.int8(), OnDisk: c.params.GetOnDisk(),
+		HNSW: proto.CloneOf(c.config.HnswConfig), Indexes: maps.Clone(c.indexes), Metadata: plainMap(c.config.Metadata), Points: len(c.points),
 	}
 }
 
@@ -148,10 +148,10 @@ func (c *collection) some(n int) []id {
 	return ids
 }
 
-// Insert stores a point, or replaces it.
+// Insert stores a point, or replaces it. Its id is a UUID or a number.
 func (s *Server) Insert(name, pointID string, payload map[string]any, vector []float32) {
 	s.t.Helper()
-	a, err := parseUUID(pointID)
+	a, err := parseID(pointID)
 	if err != nil {
 		s.t.Errorf("qdranttest: %v", err)
 		return

@@ -55,6 +55,9 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 	if err := s.hold(ctx); err != nil {
 		return nil, err
 	}
+	if err := check(message); err != nil {
+		return nil, s.refused(method, err)
+	}
 	return s.perform(ctx, s.take(method), message, handler)
 }
 
@@ -74,6 +77,13 @@ func (s *Server) arrive(ctx context.Context, method string, req proto.Message) {
 		c.Request = req
 		s.calls = append(s.calls, c)
 	}
+}
+
+func (s *Server) refused(method string, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.complain("%s: %s", method, status.Convert(err).Message())
+	return err
 }
 
 // admit wants the key of every call but the health check.

@@ -3,7 +3,6 @@ package qdranttest
 import (
 	"context"
 	"maps"
-	"slices"
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
@@ -11,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+// collections is the service of that name.
 type collections struct {
 	qdrant.UnimplementedCollectionsServer
 	s *Server
@@ -33,28 +33,6 @@ func (cs collections) Get(_ context.Context, r *qdrant.GetCollectionInfoRequest)
 	return &qdrant.GetCollectionInfoResponse{Result: c.info()}, nil
 }
 
-func (c *collection) info() *qdrant.CollectionInfo {
-	n := uint64(len(c.points))
-	return &qdrant.CollectionInfo{
-		Status: qdrant.CollectionStatus_Green, OptimizerStatus: &qdrant.OptimizerStatus{Ok: true}, SegmentsCount: 2,
-		Config: proto.CloneOf(c.config), PayloadSchema: c.schema(), PointsCount: &n, IndexedVectorsCount: proto.Uint64(0),
-	}
-}
-
-func (c *collection) schema() map[string]*qdrant.PayloadSchemaInfo {
-	schema := map[string]*qdrant.PayloadSchemaInfo{}
-	for key, kind := range c.indexes {
-		n := uint64(0)
-		for _, p := range c.points {
-			if len(values(p.payload, key)) > 0 {
-				n++
-			}
-		}
-		schema[key] = &qdrant.PayloadSchemaInfo{DataType: kind, Points: &n}
-	}
-	return schema
-}
-
 func (cs collections) List(context.Context, *qdrant.ListCollectionsRequest) (*qdrant.ListCollectionsResponse, error) {
 	list := &qdrant.ListCollectionsResponse{}
 	for _, name := range cs.s.Collections() {
@@ -64,54 +42,23 @@ func (cs collections) List(context.Context, *qdrant.ListCollectionsRequest) (*qd
 }
 
 func (cs collections) Create(_ context.Context, r *qdrant.CreateCollection) (*qdrant.CollectionOperationResponse, error) {
-	params := r.GetVectorsConfig().GetParams()
-	if params.GetSize() == 0 {
+	if r.GetVectorsConfig().GetParams() == nil || r.SparseVectorsConfig != nil {
 		return nil, status.Error(codes.Unimplemented, "qdranttest: only collections of one unnamed vector")
 	}
-	cs.s.mu.Lock()
-	defer cs.s.mu.Unlock()
-	if cs.s.taken(r.CollectionName) {
-		return nil, status.Errorf(codes.AlreadyExists, "Wrong input: Collection `%s` already exists!", r.CollectionName)
+	s := cs.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.collections[r.CollectionName] != nil {
+		return nil, taken(r.CollectionName)
 	}
-	cs.s.collections[r.CollectionName] = cs.s.newCollection(r)
+	if _, ok := s.aliases[r.CollectionName]; ok {
+		return nil, status.Errorf(codes.InvalidArgument, "Wrong input: Can't create collection with name %s. Alias with the same name already exists", r.CollectionName)
+	}
+	s.collections[r.CollectionName] = s.newCollection(r)
 	return &qdrant.CollectionOperationResponse{Result: true}, nil
 }
 
-func (s *Server) taken(name string) bool {
-	_, alias := s.aliases[name]
-	return alias || s.collections[name] != nil
-}
-
-func (s *Server) newCollection(r *qdrant.CreateCollection) *collection {
-	r = proto.CloneOf(r)
-	strict := r.StrictModeConfig
-	if strict == nil && s.options.Strict {
-		strict = StrictMode()
-	}
-	return &collection{
-		params: r.VectorsConfig.GetParams(), indexes: map[string]qdrant.PayloadSchemaType{}, points: map[id]*point{},
-		config: &qdrant.CollectionConfig{
-			Params: &qdrant.CollectionParams{
-				ShardNumber: 1, OnDiskPayload: r.GetOnDiskPayload(), VectorsConfig: r.VectorsConfig,
-				ReplicationFactor: proto.Uint32(1), WriteConsistencyFactor: proto.Uint32(1),
-			},
-			HnswConfig: hnsw(r.HnswConfig), OptimizerConfig: r.OptimizersConfig, WalConfig: r.WalConfig,
-			QuantizationConfig: r.QuantizationConfig, StrictModeConfig: strict, Metadata: r.Metadata,
-		},
-	}
-}
-
-// hnsw fills in what the request left out, with the defaults of the server's configuration.
-// https://qdrant.tech/documentation/guides/configuration/
-func hnsw(asked *qdrant.HnswConfigDiff) *qdrant.HnswConfigDiff {
-	c := &qdrant.HnswConfigDiff{
-		M: proto.Uint64(16), EfConstruct: proto.Uint64(100), FullScanThreshold: proto.Uint64(10000),
-		MaxIndexingThreads: proto.Uint64(0), OnDisk: proto.Bool(false),
-	}
-	proto.Merge(c, asked)
-	return c
-}
-
+// Delete takes the name of a collection, not an alias. There need not be one.
 func (cs collections) Delete(_ context.Context, r *qdrant.DeleteCollection) (*qdrant.CollectionOperationResponse, error) {
 	cs.s.mu.Lock()
 	defer cs.s.mu.Unlock()
@@ -127,85 +74,61 @@ func (s *Server) drop(name string) {
 }
 
 func (cs collections) Update(_ context.Context, r *qdrant.UpdateCollection) (*qdrant.CollectionOperationResponse, error) {
+	if r.VectorsConfig != nil || r.SparseVectorsConfig != nil {
+		return nil, status.Error(codes.Unimplemented, "qdranttest: an update of vectors_config")
+	}
 	cs.s.mu.Lock()
 	defer cs.s.mu.Unlock()
 	c, err := cs.s.find(r.CollectionName)
 	if err != nil {
 		return nil, err
 	}
-	if c.config.Metadata == nil {
-		c.config.Metadata = map[string]*qdrant.Value{}
-	}
-	maps.Copy(c.config.Metadata, proto.CloneOf(r).Metadata)
-	return &qdrant.CollectionOperationResponse{Result: true}, nil
+	return &qdrant.CollectionOperationResponse{Result: true}, c.update(proto.CloneOf(r))
 }
 
-// UpdateAliases does all actions or none.
-func (cs collections) UpdateAliases(_ context.Context, r *qdrant.ChangeAliases) (*qdrant.CollectionOperationResponse, error) {
-	cs.s.mu.Lock()
-	defer cs.s.mu.Unlock()
-	before := maps.Clone(cs.s.aliases)
-	for _, a := range r.Actions {
-		if err := cs.s.alias(a); err != nil {
-			cs.s.aliases = before
-			return nil, err
-		}
-	}
-	return &qdrant.CollectionOperationResponse{Result: true}, nil
-}
-
-func (s *Server) alias(a *qdrant.AliasOperations) error {
-	switch v := a.GetAction().(type) {
-	case *qdrant.AliasOperations_CreateAlias:
-		return s.createAlias(v.CreateAlias.AliasName, v.CreateAlias.CollectionName)
-	case *qdrant.AliasOperations_DeleteAlias:
-		delete(s.aliases, v.DeleteAlias.AliasName)
-	case *qdrant.AliasOperations_RenameAlias:
-		target, ok := s.aliases[v.RenameAlias.OldAliasName]
-		if !ok {
-			return status.Errorf(codes.NotFound, "Not found: Alias %s does not exists!", v.RenameAlias.OldAliasName)
-		}
-		delete(s.aliases, v.RenameAlias.OldAliasName)
-		s.aliases[v.RenameAlias.NewAliasName] = target
+// update changes what a request names and leaves the rest as it is.
+func (c *collection) update(r *qdrant.UpdateCollection) error {
+	config := c.config
+	switch q := r.GetQuantizationConfig().GetQuantization().(type) {
+	case nil:
+	case *qdrant.QuantizationConfigDiff_Scalar:
+		config.QuantizationConfig = qdrant.NewQuantizationScalar(q.Scalar)
+	case *qdrant.QuantizationConfigDiff_Disabled:
+		config.QuantizationConfig = nil
 	default:
-		return status.Error(codes.InvalidArgument, "Malformed AliasOperation type")
+		return status.Errorf(codes.Unimplemented, "qdranttest: a quantization of type %T", q)
 	}
+	config.HnswConfig = merged(config.HnswConfig, r.HnswConfig)
+	config.OptimizerConfig = merged(config.OptimizerConfig, r.OptimizersConfig)
+	config.StrictModeConfig = merged(config.StrictModeConfig, r.StrictModeConfig)
+	config.Metadata = annotated(config.Metadata, r.Metadata)
 	return nil
 }
 
-func (s *Server) createAlias(alias, name string) error {
-	if s.collections[name] == nil {
-		return missing(name)
+// merged is a configuration with a difference.
+func merged[T proto.Message](config, diff T) T {
+	switch {
+	case !diff.ProtoReflect().IsValid():
+		return config
+	case !config.ProtoReflect().IsValid():
+		return diff
 	}
-	if s.collections[alias] != nil {
-		return status.Errorf(codes.AlreadyExists, "Wrong input: Collection `%s` already exists!", alias)
-	}
-	s.aliases[alias] = name
-	return nil
+	proto.Merge(config, diff)
+	return config
 }
 
-func (cs collections) ListAliases(context.Context, *qdrant.ListAliasesRequest) (*qdrant.ListAliasesResponse, error) {
-	cs.s.mu.Lock()
-	defer cs.s.mu.Unlock()
-	return cs.s.listAliases(""), nil
-}
-
-func (cs collections) ListCollectionAliases(_ context.Context, r *qdrant.ListCollectionAliasesRequest) (*qdrant.ListAliasesResponse, error) {
-	cs.s.mu.Lock()
-	defer cs.s.mu.Unlock()
-	if cs.s.collections[r.CollectionName] == nil {
-		return nil, missing(r.CollectionName)
+// annotated merges metadata key by key; null removes a key, and stays where there was no
+// metadata at all. https://github.com/qdrant/qdrant/pull/9907
+func annotated(metadata, diff map[string]*qdrant.Value) map[string]*qdrant.Value {
+	if len(metadata) == 0 {
+		return diff
 	}
-	return cs.s.listAliases(r.CollectionName), nil
-}
-
-// listAliases lists those of a collection; "" all.
-func (s *Server) listAliases(name string) *qdrant.ListAliasesResponse {
-	list := &qdrant.ListAliasesResponse{}
-	for _, alias := range slices.Sorted(maps.Keys(s.aliases)) {
-		if target := s.aliases[alias]; name == "" || name == target {
-			list.Aliases = append(list.Aliases, &qdrant.AliasDescription{AliasName: alias, CollectionName: target})
+	for key, v := range diff {
+		if isNull(v) {
+			delete(metadata, key)
+		} else {
+			metadata[key] = v
 		}
 	}
-	return list
+	return metadata
 }

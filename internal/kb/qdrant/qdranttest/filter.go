@@ -2,7 +2,6 @@ package qdranttest
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
@@ -12,28 +11,25 @@ import (
 // A test says whether a point is what a filter asks for.
 type test func(id, *point) bool
 
-func always(id, *point) bool { return true }
-
-// compile makes a test of a filter. https://qdrant.tech/documentation/concepts/filtering/
+// compile makes a test of a filter; nil and an empty one want nothing. An index is not used:
+// Qdrant answers alike with and without, but for a number under a keyword index, or one with
+// a fraction under an integer index, which an index does not see.
+// https://qdrant.tech/documentation/concepts/filtering/
 func compile(f *qdrant.Filter) (test, error) {
-	if f == nil {
-		return always, nil
-	}
-	must, err := compileAll(f.Must)
-	if err != nil {
-		return nil, err
-	}
-	should, err := compileAll(f.Should)
-	if err != nil {
-		return nil, err
-	}
-	not, err := compileAll(f.MustNot)
-	if err != nil {
-		return nil, err
-	}
-	some, err := compileAll(f.GetMinShould().GetConditions())
-	if err != nil {
-		return nil, err
+	var must, should, not, some []test
+	for _, clause := range []struct {
+		tests      *[]test
+		conditions []*qdrant.Condition
+	}{
+		{&must, f.GetMust()}, {&should, f.GetShould()}, {&not, f.GetMustNot()}, {&some, f.GetMinShould().GetConditions()},
+	} {
+		for _, c := range clause.conditions {
+			t, err := compileOne(c)
+			if err != nil {
+				return nil, err
+			}
+			*clause.tests = append(*clause.tests, t)
+		}
 	}
 	least := int(f.GetMinShould().GetMinCount())
 	return func(a id, p *point) bool {
@@ -51,17 +47,6 @@ func passed(tests []test, a id, p *point) int {
 		}
 	}
 	return n
-}
-
-func compileAll(conditions []*qdrant.Condition) ([]test, error) {
-	tests := make([]test, len(conditions))
-	for i, c := range conditions {
-		var err error
-		if tests[i], err = compileOne(c); err != nil {
-			return nil, err
-		}
-	}
-	return tests, nil
 }
 
 func compileOne(c *qdrant.Condition) (test, error) {
@@ -82,26 +67,26 @@ func compileOne(c *qdrant.Condition) (test, error) {
 }
 
 func compileField(f *qdrant.FieldCondition) (test, error) {
-	var holds func(*qdrant.Value) bool
 	switch {
 	case f.Match != nil:
-		var err error
-		if holds, err = compileMatch(f.Match); err != nil {
-			return nil, err
-		}
+		holds, err := compileMatch(f.Match)
+		return anyValue(f.Key, holds), err
 	case f.Range != nil:
-		holds = func(v *qdrant.Value) bool { return within(f.Range, v) }
+		return anyValue(f.Key, func(v *qdrant.Value) bool { return inRange(f.Range, v) }), nil
 	case f.IsEmpty != nil:
 		return func(_ id, p *point) bool { return empty(p, f.Key) == f.GetIsEmpty() }, nil
 	case f.IsNull != nil:
 		return func(_ id, p *point) bool { return null(p, f.Key) == f.GetIsNull() }, nil
-	default:
-		return nil, status.Errorf(codes.Unimplemented, "qdranttest: the condition on %s", f.Key)
 	}
-	return func(_ id, p *point) bool { return slices.ContainsFunc(values(p.payload, f.Key), holds) }, nil
+	return nil, status.Errorf(codes.Unimplemented, "qdranttest: the condition on %s", f.Key)
 }
 
-// compileMatch makes a test of one value. A number with a fraction of zero is no integer.
+func anyValue(path string, holds func(*qdrant.Value) bool) test {
+	return func(_ id, p *point) bool { return slices.ContainsFunc(values(p.payload, path), holds) }
+}
+
+// compileMatch makes a test of one value. Of the values, "except" wants one that is there
+// and is none of those.
 func compileMatch(m *qdrant.Match) (func(*qdrant.Value) bool, error) {
 	switch v := m.GetMatchValue().(type) {
 	case *qdrant.Match_Keyword:
@@ -109,20 +94,15 @@ func compileMatch(m *qdrant.Match) (func(*qdrant.Value) bool, error) {
 	case *qdrant.Match_Keywords:
 		return isString(v.Keywords.GetStrings()...), nil
 	case *qdrant.Match_ExceptKeywords:
-		is := isString(v.ExceptKeywords.GetStrings()...)
-		return func(v *qdrant.Value) bool { return !is(v) }, nil
+		return except(isString(v.ExceptKeywords.GetStrings()...)), nil
 	case *qdrant.Match_Integer:
 		return isInteger(v.Integer), nil
 	case *qdrant.Match_Integers:
 		return isInteger(v.Integers.GetIntegers()...), nil
 	case *qdrant.Match_ExceptIntegers:
-		is := isInteger(v.ExceptIntegers.GetIntegers()...)
-		return func(v *qdrant.Value) bool { return !is(v) }, nil
+		return except(isInteger(v.ExceptIntegers.GetIntegers()...)), nil
 	case *qdrant.Match_Boolean:
-		return func(x *qdrant.Value) bool {
-			b, ok := x.GetKind().(*qdrant.Value_BoolValue)
-			return ok && b.BoolValue == v.Boolean
-		}, nil
+		return isBool(v.Boolean), nil
 	}
 	return nil, status.Errorf(codes.Unimplemented, "qdranttest: a match of type %T", m.GetMatchValue())
 }
@@ -141,7 +121,18 @@ func isInteger(any ...int64) func(*qdrant.Value) bool {
 	}
 }
 
-func within(r *qdrant.Range, v *qdrant.Value) bool {
+func isBool(want bool) func(*qdrant.Value) bool {
+	return func(v *qdrant.Value) bool {
+		b, ok := v.GetKind().(*qdrant.Value_BoolValue)
+		return ok && b.BoolValue == want
+	}
+}
+
+func except(is func(*qdrant.Value) bool) func(*qdrant.Value) bool {
+	return func(v *qdrant.Value) bool { return !isNull(v) && !is(v) }
+}
+
+func inRange(r *qdrant.Range, v *qdrant.Value) bool {
 	var x float64
 	switch n := v.GetKind().(type) {
 	case *qdrant.Value_IntegerValue:
@@ -152,60 +143,4 @@ func within(r *qdrant.Range, v *qdrant.Value) bool {
 		return false
 	}
 	return (r.Lt == nil || x < *r.Lt) && (r.Lte == nil || x <= *r.Lte) && (r.Gt == nil || x > *r.Gt) && (r.Gte == nil || x >= *r.Gte)
-}
-
-// empty holds where there is no value: no key, null or an empty list.
-func empty(p *point, key string) bool {
-	return !slices.ContainsFunc(values(p.payload, key), func(v *qdrant.Value) bool { return !isNull(v) })
-}
-
-// null holds where the key is there and says null.
-func null(p *point, key string) bool { return slices.ContainsFunc(values(p.payload, key), isNull) }
-
-func isNull(v *qdrant.Value) bool {
-	_, ok := v.GetKind().(*qdrant.Value_NullValue)
-	return ok
-}
-
-// values are what a payload holds under a path such as "doc" or "meta.tags[]"; a list at the
-// end of the path counts as its elements.
-func values(payload map[string]*qdrant.Value, path string) []*qdrant.Value {
-	name, rest, nested := strings.Cut(path, ".")
-	found := elements(payload[strings.TrimSuffix(name, "[]")])
-	if !nested {
-		return found
-	}
-	var deep []*qdrant.Value
-	for _, v := range found {
-		deep = append(deep, values(v.GetStructValue().GetFields(), rest)...)
-	}
-	return deep
-}
-
-func elements(v *qdrant.Value) []*qdrant.Value {
-	if v == nil {
-		return nil
-	}
-	if list, ok := v.GetKind().(*qdrant.Value_ListValue); ok {
-		return list.ListValue.GetValues()
-	}
-	return []*qdrant.Value{v}
-}
-
-// keys are the payload keys on which a filter depends.
-func keys(f *qdrant.Filter) []string {
-	var found []string
-	for _, c := range slices.Concat(f.GetMust(), f.GetShould(), f.GetMustNot(), f.GetMinShould().GetConditions()) {
-		switch v := c.GetConditionOneOf().(type) {
-		case *qdrant.Condition_Filter:
-			found = append(found, keys(v.Filter)...)
-		case *qdrant.Condition_Field:
-			found = append(found, v.Field.GetKey())
-		case *qdrant.Condition_IsEmpty:
-			found = append(found, v.IsEmpty.GetKey())
-		case *qdrant.Condition_IsNull:
-			found = append(found, v.IsNull.GetKey())
-		}
-	}
-	return found
 }

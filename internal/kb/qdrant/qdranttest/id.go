@@ -55,7 +55,7 @@ func readID(p *qdrant.PointId) (id, error) {
 	case *qdrant.PointId_Uuid:
 		return parseUUID(v.Uuid)
 	}
-	return id{}, status.Error(codes.InvalidArgument, "Malformed input: No ID options provided")
+	return id{}, status.Error(codes.InvalidArgument, "No ID options provided")
 }
 
 // parseUUID takes the ways to write a UUID that Qdrant takes: with hyphens or without, in
@@ -82,4 +82,11 @@ func readIDs(list []*qdrant.PointId) ([]id, error) {
 		}
 	}
 	return ids, nil
+}
+
+func parseID(s string) (id, error) {
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return id{num: n}, nil
+	}
+	return parseUUID(s)
 }

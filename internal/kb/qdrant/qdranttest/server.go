@@ -3,6 +3,7 @@ package qdranttest
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -23,8 +24,14 @@ type Options struct {
 	TLS     bool   // serve with a certificate that only [Server.CA] vouches for
 	Strict  bool   // collections refuse what [StrictMode] refuses
 	Version string // what HealthCheck tells; "": 1.18.2
-	Addr    string // where to listen; "": a free port of 127.0.0.1
-	Forget  bool   // keep counts of calls, not the requests: for tests that send much
+
+	// Optimised: collections with int8 quantisation are searched by their bytes from the
+	// first point on. Qdrant does that above the indexing threshold, which is 20 MB of
+	// vectors in a segment; below it the vectors themselves are compared.
+	Optimised bool
+
+	Addr   string // where to listen; "": a free port of 127.0.0.1
+	Forget bool   // keep counts of calls, not the requests: for tests that send much
 }
 
 // A Server is a Qdrant whose data lives as long as the test. Make one with [New].
@@ -123,7 +130,7 @@ func (s *Server) serve(l net.Listener) {
 	s.served = done
 	go func() {
 		defer close(done)
-		if err := g.Serve(l); err != nil {
+		if err := g.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped at once
 			s.t.Errorf("qdranttest: %v", err)
 		}
 	}()

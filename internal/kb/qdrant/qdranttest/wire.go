@@ -8,13 +8,20 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// wires are the server's connections, by the address of their other end.
+// wires are the connections to a listener, by the address of their other end. A connection is
+// known from when it is accepted, so that one in the middle of its handshake can be cut too.
 type wires struct {
 	mu   sync.Mutex
-	open map[string]net.Conn
+	open map[string]net.Conn // nil: closed, and what is accepted is cut
 }
 
-func (w *wires) around(l net.Listener) net.Listener { return wireListener{l, w} }
+// around makes the wires those of l, which none may have been since the last cut.
+func (w *wires) around(l net.Listener) net.Listener {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open = map[string]net.Conn{}
+	return wireListener{l, w}
+}
 
 type wireListener struct {
 	net.Listener
@@ -33,7 +40,8 @@ func (w *wires) add(c net.Conn) net.Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.open == nil {
-		w.open = map[string]net.Conn{}
+		_ = c.Close()
+		return c
 	}
 	w.open[c.RemoteAddr().String()] = c
 	return &wire{c, w}
@@ -66,13 +74,14 @@ func (w *wires) drop(ctx context.Context) {
 	}
 }
 
-// cut closes every connection without a word, as a killed process does.
+// cut closes every connection without a word, as a killed process does, also those that come.
 func (w *wires) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.open {
 		_ = c.Close()
 	}
+	w.open = nil
 }
 
 // Connections is how many connections are open.

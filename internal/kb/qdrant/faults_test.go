@@ -1,0 +1,340 @@
+package qdrant
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"citebot/internal/kb"
+	"citebot/internal/kb/kbtest"
+	"citebot/internal/kb/qdrant/qdranttest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc/codes"
+)
+
+// served is a store on a server of its own, with little patience.
+func served(t *testing.T, options qdranttest.Options, cfg Config) (*qdranttest.Server, *Store) {
+	t.Helper()
+	server := qdranttest.New(t, options)
+	if cfg.URL == "" {
+		cfg.URL = server.URL()
+	}
+	s := opened(t, cfg)
+	s.hurry()
+	return server, s
+}
+
+func (s *Store) hurry() {
+	s.times = times{
+		search: 300 * time.Millisecond, ask: 500 * time.Millisecond, page: 500 * time.Millisecond, write: 500 * time.Millisecond,
+		create: 2 * time.Second, renew: 50 * time.Millisecond, lasts: 400 * time.Millisecond,
+	}
+}
+
+var testName = CollectionName("random/1", kbtest.Dim)
+
+func vectors(from, n int) (out []kb.Vector) {
+	rng := rand.New(rand.NewPCG(uint64(from), 1))
+	for i := range n {
+		out = append(out, kbtest.Random(rng, kbtest.Key(from+i), "public"))
+	}
+	return out
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func keysOf(t *testing.T, s *Store) []string {
+	t.Helper()
+	keys, err := s.Keys(t.Context())
+	must(t, err)
+	slices.Sort(keys)
+	return keys
+}
+
+func TestWhatIsMade(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{Quantise: true})
+	must(t, s.Put(t.Context(), []kb.Vector{{Key: "abc", Path: "returns.md", Audience: "staff", Values: vectors(1, 1)[0].Values}}))
+	info := server.Info(testName)
+	if info.Dim != kbtest.Dim || info.Distance != qdrant.Distance_Cosine || !info.Int8 || info.HNSW.GetM() != 16 {
+		t.Errorf("made: %+v", info)
+	}
+	for _, field := range []string{fieldAudience, fieldPath} {
+		if info.Indexes[field] != qdrant.PayloadSchemaType_Keyword {
+			t.Errorf("%s is not indexed: %v", field, info.Indexes)
+		}
+	}
+	p := server.Points(testName)[0]
+	if diff := cmp.Diff(map[string]any{"hash": "abc", "path": "returns.md", "audience": "staff"}, p.Payload); diff != "" {
+		t.Error(diff)
+	}
+	if id, err := uuid.Parse(p.ID); err != nil || id.Version() != 5 {
+		t.Errorf("id %s", p.ID)
+	}
+}
+
+// Trouble is told with its remedy, and within its deadline.
+func TestTroubleIsExplained(t *testing.T) {
+	secured := qdranttest.New(t, qdranttest.Options{TLS: true})
+	open := qdranttest.New(t, qdranttest.Options{})
+	locked := qdranttest.New(t, qdranttest.Options{APIKey: "right"})
+	stopped := qdranttest.New(t, qdranttest.Options{})
+	stopped.Stop()
+	https := func(url string) string { return "https" + strings.TrimPrefix(url, "http") }
+	for _, test := range []struct {
+		name, url, key, want string
+	}{
+		{"nobody there", stopped.URL(), "", "cannot be reached (connection refused); start it, or correct QDRANT_URL"},
+		{"no such host", "http://qdrant.invalid:6334", "", "its host's name leads nowhere"},
+		{"silence", qdranttest.NewSilent(t), "", "no answer to"},
+		{"another port", qdranttest.NewREST(t), "", "the gRPC port, 6334 unless changed, not the one of the REST API, 6333"},
+		{"no key", locked.URL(), "", "it refused QDRANT_API_KEY"},
+		{"wrong key", locked.URL(), "wrong-key", "it refused QDRANT_API_KEY"},
+		{"no TLS there", https(open.URL()), "", "write http:// in QDRANT_URL"},
+		{"TLS there", "http" + strings.TrimPrefix(secured.URL(), "https"), "", "with TLS write https:// in QDRANT_URL"},
+		{"unknown authority", secured.URL(), "", "certificate is not trusted"},
+		{"old", qdranttest.New(t, qdranttest.Options{Version: "1.15.4"}).URL(), "", "is of version 1.15.4; citebot needs 1.16 or newer"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := opened(t, Config{URL: test.url, APIKey: test.key})
+			s.hurry()
+			_, err := s.Keys(t.Context())
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "Qdrant at "+s.Address()) {
+				t.Errorf("error: %v\nwant …%s…", err, test.want)
+			}
+			if test.key != "" && strings.Contains(fmt.Sprint(err), test.key) {
+				t.Errorf("the key is in %v", err)
+			}
+		})
+	}
+}
+
+func TestTrustedAuthority(t *testing.T) {
+	server := qdranttest.New(t, qdranttest.Options{TLS: true})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(server.CA())
+	s := opened(t, Config{URL: server.URL(), TLS: &tls.Config{RootCAs: roots}})
+	must(t, s.Put(t.Context(), vectors(1, 3)))
+}
+
+func TestBadAddresses(t *testing.T) {
+	for _, url := range []string{"", "127.0.0.1:6334", "ftp://a:1", "http://", "http://user:geheim@a:6334", "http://a:6334/path", "http://a:6334?key=geheim", "http://a:70000"} {
+		s, err := Open(Config{URL: url})
+		if err == nil {
+			t.Errorf("%q was accepted", url)
+			s.Close()
+		} else if !strings.Contains(err.Error(), "QDRANT_URL") || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+	if _, err := Open(Config{URL: "http://a", Collection: "a/b"}); err == nil || !strings.Contains(err.Error(), "QDRANT_COLLECTION") {
+		t.Errorf("a collection's name: %v", err)
+	}
+}
+
+// A write counts when Qdrant has applied it; after anything else one puts it all again.
+func TestWritesThatFail(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		mischief qdranttest.Mischief
+		n        int
+		fails    bool
+	}{
+		{"acknowledged", qdranttest.Mischief{Status: qdrant.UpdateStatus_Acknowledged}, 1, true},
+		{"wait timeout", qdranttest.Mischief{Status: qdrant.UpdateStatus_WaitTimeout, Done: true}, 1, true},
+		{"clock rejected", qdranttest.Mischief{Status: qdrant.UpdateStatus_ClockRejected}, 1, true},
+		{"connection lost once before", qdranttest.Mischief{DieBefore: true}, 1, false},
+		{"connection lost once after", qdranttest.Mischief{DieAfter: true}, 1, false},
+		{"connection lost twice, half done", qdranttest.Mischief{DieMidBatch: true}, 2, true},
+		{"unavailable once", qdranttest.Mischief{Code: codes.Unavailable, Message: "busy"}, 1, false},
+		{"internal", qdranttest.Mischief{Code: codes.Internal, Message: "no space left on device"}, 1, true},
+		{"hangs", qdranttest.Mischief{Hang: true}, 1, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server, s := served(t, qdranttest.Options{}, Config{})
+			must(t, s.Put(t.Context(), vectors(1000, 1))) // all is prepared
+			test.mischief.Method = qdranttest.Upsert
+			server.Misbehave(test.n, test.mischief)
+			if err := s.Put(t.Context(), vectors(0, 40)); (err != nil) != test.fails {
+				t.Fatalf("error: %v", err)
+			}
+			if test.fails {
+				must(t, s.Put(t.Context(), vectors(0, 40)))
+			}
+			if n := len(keysOf(t, s)); n != 41 {
+				t.Errorf("%d points, want 41", n)
+			}
+			if wrong := server.Complaints(); len(wrong) > 0 {
+				t.Errorf("rules broken: %q", wrong)
+			}
+		})
+	}
+}
+
+// A server that wants fewer calls gets none for as long as it says.
+func TestRateLimit(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{})
+	must(t, s.Put(t.Context(), vectors(0, 3)))
+	server.Misbehave(1, qdranttest.Mischief{Method: qdranttest.Query, Code: codes.ResourceExhausted, Message: "Rate limiting exceeded", RetryAfter: 30})
+	for range 3 {
+		if _, err := s.Search(t.Context(), vectors(0, 1)[0].Values, []string{"public"}, 1); err == nil || !strings.Contains(err.Error(), "rate limit") {
+			t.Errorf("error: %v", err)
+		}
+	}
+	if n := server.Calls(qdranttest.Query); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+// A caller that gives up is told that it did, and not that Qdrant failed.
+func TestCallerGivesUp(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{})
+	must(t, s.Put(t.Context(), vectors(0, 3)))
+	server.Freeze()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := s.Search(ctx, vectors(0, 1)[0].Values, []string{"public"}, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("error: %v", err)
+	}
+	server.Thaw()
+}
+
+// Collections that do not fit are refused and left alone.
+func TestCollectionsThatDoNotFit(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		there func(*qdranttest.Server)
+		want  string // "": it is taken
+	}{
+		{"another length", func(s *qdranttest.Server) { s.Recreate("mine", 3, qdrant.Distance_Cosine) }, "collection mine holds vectors of 3 values by Cosine, this bot's have 64 by Cosine"},
+		{"another distance", func(s *qdranttest.Server) { s.Recreate("mine", kbtest.Dim, qdrant.Distance_Dot) }, "by Dot"},
+		{"empty", func(s *qdranttest.Server) { s.Recreate("mine", kbtest.Dim, qdrant.Distance_Cosine) }, ""},
+		{"another program's", func(s *qdranttest.Server) {
+			s.Recreate("mine", kbtest.Dim, qdrant.Distance_Cosine)
+			s.Insert("mine", "7", map[string]any{"text": "theirs"}, vectors(1, 1)[0].Values)
+		}, "holds 1 points and is not citebot's; name another with QDRANT_COLLECTION"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server, s := served(t, qdranttest.Options{}, Config{Collection: "mine"})
+			test.there(server)
+			before := server.Points("mine")
+			err := s.Put(t.Context(), vectors(1, 2))
+			switch {
+			case test.want == "":
+				must(t, err)
+				if _, err := opened(t, Config{URL: server.URL(), Collection: "mine"}).Keys(t.Context()); err != nil {
+					t.Errorf("opened again: %v", err)
+				}
+			case err == nil || !strings.Contains(err.Error(), test.want):
+				t.Errorf("error: %v\nwant …%s…", err, test.want)
+			case !cmp.Equal(before, server.Points("mine")):
+				t.Errorf("it was written")
+			}
+		})
+	}
+}
+
+// Another model gets a collection of its own beside the old one, which goes on serving those
+// that still have the old model.
+func TestAnotherModel(t *testing.T) {
+	for _, name := range []string{"", "mine"} {
+		server := qdranttest.New(t, qdranttest.Options{})
+		cfg := Config{URL: server.URL(), Collection: name, Model: "old/1", Dim: kbtest.Dim}
+		old := opened(t, cfg)
+		must(t, old.Put(t.Context(), vectors(0, 5)))
+		for _, dim := range []int{kbtest.Dim, 3} {
+			cfg.Model, cfg.Dim = fmt.Sprint("New Model/", dim), dim
+			fresh := opened(t, cfg)
+			must(t, fresh.Put(t.Context(), []kb.Vector{{Key: "k", Audience: "public", Values: make([]float32, dim)}}))
+			if keys := keysOf(t, fresh); !slices.Equal(keys, []string{"k"}) {
+				t.Errorf("the new collection holds %q", keys)
+			}
+			if used, _ := fresh.known(); !strings.HasSuffix(used, fmt.Sprintf("_new-model-%d_%d", dim, dim)) {
+				t.Errorf("the new collection is %s", used)
+			}
+		}
+		if hits, err := old.Search(t.Context(), vectors(0, 1)[0].Values, []string{"public"}, 9); err != nil || len(hits) != 5 {
+			t.Errorf("the old one finds %d (%v)", len(hits), err)
+		}
+	}
+}
+
+// What was changed behind our back is seen: points that are none of ours have keys that
+// nobody wants, and can be deleted by them.
+func TestStrangers(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{})
+	must(t, s.Put(t.Context(), vectors(0, 6)))
+	server.Forget(testName, 1)
+	server.Strip(testName, 1)
+	values := vectors(9, 1)[0].Values
+	server.Insert(testName, "42", map[string]any{"audience": "public"}, values)
+	server.Insert(testName, uuid.NewString(), map[string]any{"audience": "public", "hash": kbtest.Key(0)}, values)
+	keys := keysOf(t, s)
+	var ours, strange []string
+	for _, key := range keys {
+		if isStranger(key) {
+			strange = append(strange, key)
+		} else {
+			ours = append(ours, key)
+		}
+	}
+	if len(ours) != 4 || len(strange) != 3 {
+		t.Fatalf("ours %q, strange %q", ours, strange)
+	}
+	hits, err := s.Search(t.Context(), values, []string{"public"}, 10)
+	must(t, err)
+	for _, hit := range hits {
+		if !slices.Contains(ours, hit.Key) {
+			t.Errorf("found %v", hit)
+		}
+	}
+	must(t, s.Delete(t.Context(), strange))
+	if left := keysOf(t, s); !slices.Equal(left, ours) {
+		t.Errorf("left %q", left)
+	}
+}
+
+// A collection that is deleted is made again.
+func TestCollectionIsDropped(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{})
+	must(t, s.Put(t.Context(), vectors(0, 6)))
+	server.Drop(testName)
+	server.Drop(leaseOf(testName))
+	if _, err := s.Search(t.Context(), vectors(0, 1)[0].Values, []string{"public"}, 1); err == nil {
+		t.Error("a search in nothing found nothing")
+	}
+	if keys := keysOf(t, s); len(keys) > 0 {
+		t.Errorf("keys %q", keys)
+	}
+	must(t, s.Put(t.Context(), vectors(0, 6)))
+	if n := len(server.Points(testName)); n != 6 {
+		t.Errorf("%d points", n)
+	}
+}
+
+func TestQuantisationFollowsTheConfiguration(t *testing.T) {
+	server := qdranttest.New(t, qdranttest.Options{})
+	for _, quantise := range []bool{false, true, false} {
+		s := opened(t, Config{URL: server.URL(), Quantise: quantise, Holder: "one"})
+		must(t, s.Put(t.Context(), vectors(0, 6)))
+		if got := server.Info(testName).Int8; got != quantise {
+			t.Errorf("int8 %v, want %v", got, quantise)
+		}
+	}
+}
