@@ -337,6 +337,25 @@ func TestReloadDoesNotWaitForAStoreThatHangs(t *testing.T) {
 	})
 }
 
+// What a reload could not put because the store was being written is put next.
+func TestReloadBesideAWrite(t *testing.T) {
+	q := queueFixture(t, newElsewhere())
+	must(t, q.check(t.Context()))
+	q.writing.Lock()
+	q.prepare(t.Context(), []*Passage{passageOf("text")})
+	q.writing.Unlock()
+	select {
+	case <-q.wake:
+	default:
+		t.Error("nobody is told that something waits")
+	}
+	_, err := q.step(t.Context())
+	must(t, err)
+	if q.missing() > 0 {
+		t.Error("it was not put")
+	}
+}
+
 // Tries of a store that is down are ever further apart, ten seconds or so at most; one that
 // is well is checked each half minute.
 func TestChecksAreApart(t *testing.T) {

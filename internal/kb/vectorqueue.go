@@ -102,6 +102,9 @@ func (v *vectorQueue) prepare(ctx context.Context, fresh []*Passage) {
 		v.flushNow(ctx)
 	}
 	v.enqueue(missing)
+	if v.waiting() > 0 {
+		ring(v.wake)
+	}
 }
 
 // flushNow puts what is ready unless the store is being written or away. It does not

@@ -43,7 +43,8 @@ func TestContract(t *testing.T) {
 		cfg     Config
 	}{
 		{"plain", qdranttest.Options{}, Config{}},
-		{"strict, with a key, quantised", qdranttest.Options{Strict: true, APIKey: "a-key"}, Config{APIKey: "a-key", Quantise: true}},
+		{"strict, with a key", qdranttest.Options{Strict: true, APIKey: "a-key"}, Config{APIKey: "a-key"}},
+		{"quantised", qdranttest.Options{Optimised: true}, Config{Quantise: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := qdranttest.New(t, test.options)

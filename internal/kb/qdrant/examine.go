@@ -88,6 +88,7 @@ func withoutKey(text, key string) string {
 
 // examine stops where nothing more can be asked.
 func (x *examiner) examine(ctx context.Context) {
+	x.secrecy()
 	if !x.server(ctx) {
 		return
 	}
@@ -117,9 +118,9 @@ func (x *examiner) failed(what string, err error) {
 	x.bad(what, StateProblem, detail, remedy)
 }
 
-// clientVersion is the minor version of Qdrant that the client library was made for; it is
-// meant for servers at most one minor version away,
-// https://github.com/qdrant/go-client#readme.
+// clientVersion is the version of Qdrant that the client library was made for. Its own check,
+// to which no deadline can be given, is content with one minor version more or less. See
+// https://qdrant.tech/documentation/upgrades/.
 var clientVersion = [2]int{1, 17}
 
 // server asks for the version, which needs no key.
@@ -150,13 +151,21 @@ func minorOf(version string) (is [2]int, ok bool) {
 	return is, err1 == nil && err2 == nil
 }
 
-// key lists the collections, for which a key is needed where the server has one. That a key
-// may write shows only when it does, unless it says so itself.
-func (x *examiner) key(ctx context.Context) (names []string, ok bool) {
+// secrecy tells of a key that everyone on the way can read.
+func (x *examiner) secrecy() {
 	if host, _, secure, err := splitURL(x.cfg.URL); err == nil && x.cfg.APIKey != "" && !secure && !isLoopback(host) {
 		x.bad(whatKey, StateWarn, "QDRANT_API_KEY goes unencrypted over the network to "+host,
 			"switch on TLS in Qdrant (service.enable_tls) and write https:// in QDRANT_URL, or keep both in one private network")
 	}
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// key lists the collections, for which a key is needed where the server has one. That a key
+// may write shows only when it does, unless it says so itself.
+func (x *examiner) key(ctx context.Context) (names []string, ok bool) {
 	err := x.call(ctx, "list", x.times.ask, func(ctx context.Context) (err error) {
 		names, err = x.client.ListCollections(ctx)
 		return err
@@ -177,10 +186,6 @@ func (x *examiner) key(ctx context.Context) (names []string, ok bool) {
 		x.ok(whatKey, "QDRANT_API_KEY is accepted")
 	}
 	return names, err == nil
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // readsOnly says whether a key is a token that says so: a JWT (RFC 7519) with the claim that

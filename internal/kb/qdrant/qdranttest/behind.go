@@ -161,7 +161,13 @@ func (s *Server) Insert(name, pointID string, payload map[string]any, vector []f
 		s.t.Errorf("qdranttest: %v", err)
 		return
 	}
-	s.behind(name, func(c *collection) { c.put(a, &point{payload: fields, vector: c.normal(slices.Clone(vector))}) })
+	s.behind(name, func(c *collection) {
+		if want := int(c.params.GetSize()); len(vector) != want {
+			s.t.Errorf("qdranttest: a vector of %d numbers, where %s has %d", len(vector), name, want)
+			return
+		}
+		c.put(a, &point{payload: fields, vector: c.normal(slices.Clone(vector))})
+	})
 }
 
 // Drop removes a collection with its aliases.

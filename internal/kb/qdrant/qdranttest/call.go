@@ -40,7 +40,7 @@ const (
 type Call struct {
 	Method  string
 	Timeout time.Duration // until the client's deadline; 0: it has none
-	Request proto.Message // nil with Options.Forget
+	Request proto.Message
 }
 
 // intercept stands before every method: it writes the call down, lets in who may, and does
@@ -49,6 +49,7 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 	message, _ := req.(proto.Message)
 	method := short(info.FullMethod)
 	s.arrive(ctx, method, message)
+	s.ring()
 	if err := s.admit(ctx, method); err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func (s *Server) intercept(ctx context.Context, req any, info *grpc.UnaryServerI
 }
 
 func (s *Server) arrive(ctx context.Context, method string, req proto.Message) {
-	c := Call{Method: method}
+	c := Call{Method: method, Request: req}
 	deadline, ok := ctx.Deadline()
 	if ok {
 		c.Timeout = time.Until(deadline)
@@ -73,8 +74,7 @@ func (s *Server) arrive(ctx context.Context, method string, req proto.Message) {
 		s.complain("%s: the call has no deadline", method)
 	}
 	s.counts[method]++
-	if !s.options.Forget {
-		c.Request = req
+	if !s.options.CountOnly {
 		s.calls = append(s.calls, c)
 	}
 }
@@ -129,7 +129,7 @@ func (s *Server) Calls(method string) int {
 	return n
 }
 
-// Log is every call that arrived, in order.
+// Log is every call that arrived, in order; none with Options.CountOnly.
 func (s *Server) Log() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -107,17 +107,17 @@ func compileMatch(m *qdrant.Match) (func(*qdrant.Value) bool, error) {
 	return nil, status.Errorf(codes.Unimplemented, "qdranttest: a match of type %T", m.GetMatchValue())
 }
 
-func isString(any ...string) func(*qdrant.Value) bool {
+func isString(list ...string) func(*qdrant.Value) bool {
 	return func(v *qdrant.Value) bool {
 		s, ok := v.GetKind().(*qdrant.Value_StringValue)
-		return ok && slices.Contains(any, s.StringValue)
+		return ok && slices.Contains(list, s.StringValue)
 	}
 }
 
-func isInteger(any ...int64) func(*qdrant.Value) bool {
+func isInteger(list ...int64) func(*qdrant.Value) bool {
 	return func(v *qdrant.Value) bool {
 		n, ok := v.GetKind().(*qdrant.Value_IntegerValue)
-		return ok && slices.Contains(any, n.IntegerValue)
+		return ok && slices.Contains(list, n.IntegerValue)
 	}
 }
 

@@ -90,6 +90,7 @@ func (s *Server) fail(ctx context.Context, m Mischief, req proto.Message, handle
 		if reply, err := handler(ctx, req); err != nil {
 			return reply, err
 		}
+		s.ring()
 	}
 	if m.Hang {
 		<-ctx.Done()
@@ -103,6 +104,7 @@ func (s *Server) fail(ctx context.Context, m Mischief, req proto.Message, handle
 
 func (s *Server) die(ctx context.Context, m Mischief, req proto.Message, handler grpc.UnaryHandler) (any, error) {
 	defer s.wires.drop(ctx)
+	defer s.ring()
 	switch {
 	case m.DieMidBatch:
 		return handler(ctx, half(req))

@@ -61,35 +61,31 @@ func TestMischief(t *testing.T) {
 }
 
 func TestHang(t *testing.T) {
-	for _, done := range []bool{false, true} {
+	for _, test := range []struct {
+		done   bool
+		stored int
+	}{{false, 0}, {true, 4}} {
 		s, c := begin(t, Options{})
-		s.Misbehave(1, Mischief{Hang: true, Done: done})
+		s.Misbehave(1, Mischief{Hang: true, Done: test.done})
 		ctx, cancel := context.WithCancel(within(t))
 		ended := make(chan error)
 		go func() { _, err := four(ctx, c); ended <- err }()
-		s.await(t, func() bool { return s.Calls(Upsert) == 1 && len(s.Points("c")) == 4 == done })
+		await(t, s, func() bool { return s.Calls(Upsert) == 1 && len(s.Points("c")) == test.stored })
 		cancel()
 		if err := <-ended; code(err) != codes.Canceled {
 			t.Errorf("a call that hangs and is given up: %v", err)
 		}
-		if n := len(s.Points("c")); n == 4 != done {
-			t.Errorf("done: %v; %d points are stored", done, n)
+		if n := len(s.Points("c")); n != test.stored {
+			t.Errorf("%+v: %d points are stored", test, n)
 		}
 	}
 }
 
-// await yields until a condition holds, or fails the test after a while.
-func (s *Server) await(t *testing.T, holds func() bool) {
+func await(t *testing.T, s *Server, holds func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for range 30_000 {
-		if holds() {
-			return
-		}
-		<-ticker.C
+	if err := s.Await(within(t), holds); err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("waited in vain")
 }
 
 func TestRateLimit(t *testing.T) {
@@ -131,7 +127,7 @@ func TestStopAtOnce(t *testing.T) {
 	ended := make(chan error)
 	go func() { _, err := four(within(t), c); ended <- err }()
 	mute := knock(t, s.Addr())
-	s.await(t, func() bool { return s.Calls(Upsert) == 1 && s.Connections() == 2 })
+	await(t, s, func() bool { return s.Calls(Upsert) == 1 && s.Connections() == 2 })
 	s.Stop()
 	if err := <-ended; code(err) != codes.Unavailable {
 		t.Errorf("the call that hung: %v", err)
@@ -147,16 +143,15 @@ func TestStopAtOnce(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	s, c := begin(t, Options{})
 	s.Freeze()
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := four(ctx, c); code(err) != codes.DeadlineExceeded {
-		t.Errorf("frozen: %v", err)
-	}
+	impatient, cancel := context.WithCancel(within(t))
 	ended := make(chan error)
-	go func() { _, err := four(within(t), c); ended <- err }()
-	s.await(t, func() bool { return s.Calls(Upsert) == 2 })
-	if n := len(s.Points("c")); n != 0 {
-		t.Errorf("frozen, and %d points are stored", n)
+	for n, ctx := range []context.Context{impatient, within(t)} {
+		go func() { _, err := four(ctx, c); ended <- err }()
+		await(t, s, func() bool { return s.Calls(Upsert) == n+1 })
+	}
+	cancel()
+	if err := <-ended; code(err) != codes.Canceled || len(s.Points("c")) != 0 {
+		t.Errorf("frozen: %v, %d points", err, len(s.Points("c")))
 	}
 	s.Thaw()
 	if err := <-ended; err != nil || len(s.Points("c")) != 4 {

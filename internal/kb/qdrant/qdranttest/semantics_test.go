@@ -336,7 +336,8 @@ func TestRefusals(t *testing.T) {
 		{"limit 0", query(&qdrant.QueryPoints{CollectionName: "c", Limit: qdrant.PtrOf(uint64(0))}), codes.InvalidArgument, "Validation error in body: [limit: value 0 invalid, must be 1 or larger]"},
 		{"id", write(upsert(&qdrant.PointStruct{Id: qdrant.NewID("x"), Vectors: qdrant.NewVectors(1, 0)})), codes.InvalidArgument, "Unable to parse UUID: x"},
 		{"no id", write(upsert(&qdrant.PointStruct{Vectors: qdrant.NewVectors(1, 0)})), codes.InvalidArgument, "Empty ID is not allowed"},
-		{"no vector", write(upsert(&qdrant.PointStruct{Id: qdrant.NewIDNum(1)})), codes.InvalidArgument, "Wrong input: Vector dimension error: expected dim: 2, got 0"},
+		{"no vector", write(upsert(&qdrant.PointStruct{Id: qdrant.NewIDNum(1)})), codes.InvalidArgument, "Expected some vectors"},
+		{"one of two", write(upsert(numbered(1, nil), &qdrant.PointStruct{Id: qdrant.NewIDNum(1), Vectors: qdrant.NewVectorsDense([]float32{1})})), codes.InvalidArgument, "Wrong input: Vector dimension error: expected dim: 2, got 1"},
 		{"twice", c.CreateCollection(within(t), &qdrant.CreateCollection{
 			CollectionName: "c", VectorsConfig: qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: 1, Distance: qdrant.Distance_Dot}),
 		}), codes.AlreadyExists, "Wrong input: Collection `c` already exists!"},

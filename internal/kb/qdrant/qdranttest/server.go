@@ -1,6 +1,7 @@
 package qdranttest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,8 +31,8 @@ type Options struct {
 	// vectors in a segment; below it the vectors themselves are compared.
 	Optimised bool
 
-	Addr   string // where to listen; "": a free port of 127.0.0.1
-	Forget bool   // keep counts of calls, not the requests: for tests that send much
+	Addr      string // where to listen; "": a free port of 127.0.0.1
+	CountOnly bool   // count the calls and keep no requests: for tests that send much
 }
 
 // A Server is a Qdrant whose data lives as long as the test. Make one with [New].
@@ -55,6 +56,7 @@ type Server struct {
 	calls       []Call
 	counts      map[string]int
 	complaints  []string
+	changed     chan struct{} // closed and replaced by ring
 	mischief    []trouble
 	thawed      chan struct{} // nil: not frozen; closed by Thaw
 }
@@ -63,12 +65,10 @@ type Server struct {
 func New(t testing.TB, options Options) *Server {
 	t.Helper()
 	s := &Server{
-		t: t, options: options, collections: map[string]*collection{}, aliases: map[string]string{}, counts: map[string]int{},
+		t: t, options: options, addr: cmp.Or(options.Addr, "127.0.0.1:0"), changed: make(chan struct{}),
+		collections: map[string]*collection{}, aliases: map[string]string{}, counts: map[string]int{},
 	}
-	s.addr = options.Addr
-	if s.addr == "" {
-		s.addr = "127.0.0.1:0"
-	}
+	s.wires.came = s.ring
 	if options.TLS {
 		s.certify()
 	}
@@ -117,7 +117,9 @@ func (s *Server) Start() {
 	if err != nil {
 		s.t.Fatalf("qdranttest: %v", err)
 	}
-	s.addr = l.Addr().String()
+	if a := l.Addr().String(); a != s.addr { // the first time; later others may read it
+		s.addr = a
+	}
 	s.serve(s.wires.around(l))
 }
 
@@ -151,22 +153,52 @@ func (s *Server) serverOptions() []grpc.ServerOption {
 	return o
 }
 
+// What a server says of itself.
+const (
+	title   = "qdrant - vector search engine"
+	version = "1.18.2"
+)
+
 type health struct {
 	qdrant.UnimplementedQdrantServer
 	s *Server
 }
 
 func (h health) HealthCheck(context.Context, *qdrant.HealthCheckRequest) (*qdrant.HealthCheckReply, error) {
-	v := h.s.options.Version
-	if v == "" {
-		v = "1.18.2"
-	}
-	return &qdrant.HealthCheckReply{Title: "qdrant - vector search engine", Version: v}, nil
+	return &qdrant.HealthCheckReply{Title: title, Version: cmp.Or(h.s.options.Version, version)}, nil
 }
 
 // short is a method's name as our constants spell it.
 func short(full string) string { return strings.TrimPrefix(full, "/qdrant.") }
 
+// Await waits until a condition holds, such as that a call has arrived. It is tried again
+// whenever a call or connection comes, or a call is done that gets no reply; it may use the
+// server's methods.
+func (s *Server) Await(ctx context.Context, holds func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if holds() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("qdranttest: waited in vain: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// ring wakes those who Await.
+func (s *Server) ring() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// complain notes a broken rule; the lock is held.
 func (s *Server) complain(format string, args ...any) {
 	s.complaints = append(s.complaints, fmt.Sprintf(format, args...))
 }

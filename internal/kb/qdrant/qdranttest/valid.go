@@ -82,8 +82,9 @@ func checkScalar(q *qdrant.ScalarQuantization) error {
 }
 
 func checkParams(p *qdrant.SearchParams) error {
-	if x := p.GetQuantization().GetOversampling(); p.GetQuantization().GetOversampling() != 0 && x < 1 {
-		return invalid("params.quantization.oversampling: value %v invalid, must be 1.0 or larger", x)
+	q := p.GetQuantization()
+	if q != nil && q.Oversampling != nil && *q.Oversampling < 1 {
+		return invalid("params.quantization.oversampling: value %v invalid, must be 1.0 or larger", *q.Oversampling)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 // wires are the connections to a listener, by the address of their other end. A connection is
 // known from when it is accepted, so that one in the middle of its handshake can be cut too.
 type wires struct {
+	came func() // called after each; nil: nothing
+
 	mu   sync.Mutex
 	open map[string]net.Conn // nil: closed, and what is accepted is cut
 }
@@ -33,7 +35,11 @@ func (l wireListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.wires.add(c), nil
+	c = l.wires.add(c)
+	if l.wires.came != nil {
+		l.wires.came()
+	}
+	return c, nil
 }
 
 func (w *wires) add(c net.Conn) net.Conn {

@@ -83,21 +83,16 @@ func (s *Server) readPoints(c *collection, list []*qdrant.PointStruct) ([]id, []
 		if ids[i], err = readID(p.Id); err != nil {
 			return nil, nil, err
 		}
-		v := dense(p.GetVectors().GetVector())
+		if p.Vectors == nil {
+			return nil, nil, status.Error(codes.InvalidArgument, "Expected some vectors")
+		}
+		v := p.Vectors.GetVector().GetDense().GetData()
 		if err := s.fits(Upsert, c, v); err != nil {
 			return nil, nil, err
 		}
 		stored[i] = &point{payload: p.GetPayload(), vector: c.normal(v), version: s.operations + 1}
 	}
 	return ids, stored, nil
-}
-
-// dense is a vector in the new form of the protocol or the old.
-func dense(v *qdrant.Vector) []float32 {
-	if d := v.GetDense(); d != nil {
-		return d.GetData()
-	}
-	return v.GetData()
 }
 
 // putAll stores the points that pass. All are asked for before the first is stored; of two
@@ -173,7 +168,7 @@ func (ps points) CreateFieldIndex(_ context.Context, r *qdrant.CreateFieldIndexC
 		return nil, err
 	}
 	if r.FieldType == nil {
-		return nil, status.Error(codes.InvalidArgument, "Field type is missing")
+		return nil, status.Error(codes.Unimplemented, "qdranttest: an index of no type")
 	}
 	switch *r.FieldType {
 	case qdrant.FieldType_FieldTypeKeyword:

@@ -1,6 +1,7 @@
 package qdranttest
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +17,7 @@ func NewREST(t testing.TB) (url string) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"title":"qdrant - vector search engine","version":"1.18.2"}`))
+		_, _ = fmt.Fprintf(w, "{\"title\":%q,\"version\":%q}", title, version)
 	}))
 	t.Cleanup(s.Close)
 	return s.URL

@@ -1,0 +1,177 @@
+package qdrant
+
+import (
+	"context"
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"citebot/internal/kb"
+	"citebot/internal/kb/kbtest"
+	"citebot/internal/kb/qdrant/qdranttest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc/codes"
+)
+
+// examined are the findings about a server, a line each, with HOST for its address.
+func examined(t *testing.T, server *qdranttest.Server, cfg Config) string {
+	t.Helper()
+	if cfg.URL == "" {
+		cfg.URL = server.URL()
+	}
+	if cfg.Dim == 0 {
+		cfg.Dim, cfg.Model = kbtest.Dim, "random/1"
+	}
+	var lines []string
+	for _, f := range Examine(t.Context(), cfg) {
+		line := f.State + " " + f.What + ": " + f.Detail
+		if f.Remedy != "" {
+			line += " → " + f.Remedy
+		}
+		if (f.State == StateOK) != (f.Remedy == "") {
+			t.Errorf("what is to be done? %s", line)
+		}
+		lines = append(lines, strings.ReplaceAll(line, server.Addr(), "HOST"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// puts lets a bot of some name put n vectors, and not give the lease back.
+func puts(t *testing.T, cfg Config, n int) *Store {
+	t.Helper()
+	s := opened(t, cfg)
+	must(t, s.Put(t.Context(), someVectors(s.cfg.Dim, n)))
+	return s
+}
+
+func someVectors(dim, n int) (out []kb.Vector) {
+	for i := range n {
+		v := kb.Vector{Key: kbtest.Key(i), Path: "a.md", Audience: "public", Values: make([]float32, dim)}
+		v.Values[i%dim] = 1
+		out = append(out, v)
+	}
+	return out
+}
+
+func TestExamine(t *testing.T) {
+	const serves, open = "ok Qdrant server: version 1.18.2 at HOST\n", "ok Qdrant key: none is wanted\n"
+	for _, test := range []struct {
+		name    string
+		options qdranttest.Options
+		before  func(*testing.T, *qdranttest.Server, *Config)
+		want    string
+	}{
+		{"new", qdranttest.Options{}, nil, serves + open + `
+ok Qdrant collection: citebot_random-1_64 is not there yet; the bot makes it
+ok Qdrant writer: nobody; the next bot that starts writes`},
+		{"in use", qdranttest.Options{APIKey: "hush"}, func(t *testing.T, _ *qdranttest.Server, cfg *Config) {
+			cfg.APIKey, cfg.Holder, cfg.Quantise = "hush", "office", true
+			puts(t, *cfg, 3)
+		}, serves + `
+ok Qdrant key: QDRANT_API_KEY is accepted
+ok Qdrant collection: citebot_random-1_64 holds 3 points of 64 values of random/1, quantised to int8
+ok Qdrant writer: this bot, office`},
+		{"in use by another", qdranttest.Options{}, func(t *testing.T, _ *qdranttest.Server, cfg *Config) {
+			cfg.Holder = "elsewhere"
+			puts(t, *cfg, 1)
+			cfg.Holder, cfg.Quantise = "office", true
+		}, serves + open + `
+ok Qdrant collection: citebot_random-1_64 holds 1 point of 64 values of random/1, not quantised yet; the bot sees to it
+ok Qdrant writer: another bot, elsewhere; should it be gone, the next one takes over after 15s`},
+		{"no longer quantised", qdranttest.Options{}, func(t *testing.T, _ *qdranttest.Server, cfg *Config) {
+			cfg.Quantise = true
+			must(t, puts(t, *cfg, 1).lease.close())
+			cfg.Quantise = false
+		}, serves + open + `
+ok Qdrant collection: citebot_random-1_64 holds 1 point of 64 values of random/1, quantised to int8, which the bot will end
+ok Qdrant writer: another bot, WRITER; should it be gone, the next one takes over after 15s`},
+		{"other models", qdranttest.Options{}, func(t *testing.T, server *qdranttest.Server, cfg *Config) {
+			cfg.Collection = "support"
+			puts(t, Config{URL: cfg.URL, Model: "old/1", Dim: 8}, 2)
+			puts(t, Config{URL: cfg.URL, Model: "old/2", Dim: 8, Collection: "support"}, 1)
+			puts(t, Config{URL: cfg.URL, Model: "old/3", Dim: 8, Collection: "support_x"}, 1)
+			puts(t, Config{URL: cfg.URL, Model: "old/4", Dim: 8, Collection: "supporters"}, 1)
+			puts(t, Config{URL: cfg.URL, Model: "random/1", Dim: 64}, 1) // of a bot that names none
+			server.Recreate("citebot_of_others", 8, qdrant.Distance_Dot)
+			server.Drop("support_x_lease")
+		}, serves + open + `
+ok Qdrant collection: support_random-1_64 is not there yet; the bot makes it
+ok Qdrant writer: nobody; the next bot that starts writes
+warn Qdrant collection: citebot_old-1_8, 2 points of old/1, is no longer used by this bot → delete citebot_old-1_8 and citebot_old-1_8_lease when no other bot uses it
+warn Qdrant collection: support, 1 point of old/2, is no longer used by this bot → delete support and support_lease when no other bot uses it
+warn Qdrant collection: support_x, 1 point of old/3, is no longer used by this bot → delete support_x when no other bot uses it`},
+		{"both names taken", qdranttest.Options{}, func(t *testing.T, _ *qdranttest.Server, cfg *Config) {
+			cfg.Collection = "support"
+			puts(t, Config{URL: cfg.URL, Model: "old/1", Dim: 8, Collection: "support"}, 1)
+			puts(t, Config{URL: cfg.URL, Model: "old/1", Dim: 8, Collection: "support_random-1_64"}, 1)
+		}, serves + open + `
+problem Qdrant collection: collections support and support_random-1_64 hold vectors of other models → name another with QDRANT_COLLECTION
+warn Qdrant collection: support, 1 point of old/1, is no longer used by this bot → delete support and support_lease when no other bot uses it
+warn Qdrant collection: support_random-1_64, 1 point of old/1, is no longer used by this bot → delete support_random-1_64 and support_random-1_64_lease when no other bot uses it`},
+		{"empty collection", qdranttest.Options{}, func(_ *testing.T, server *qdranttest.Server, cfg *Config) {
+			cfg.Collection = "support"
+			server.Recreate("support", 64, qdrant.Distance_Cosine)
+		}, serves + open + `
+ok Qdrant collection: support is empty; the bot takes it
+ok Qdrant writer: nobody; the next bot that starts writes`},
+		{"another program's", qdranttest.Options{}, func(_ *testing.T, server *qdranttest.Server, cfg *Config) {
+			cfg.Collection = "products"
+			server.Recreate("products", 64, qdrant.Distance_Cosine)
+			server.Insert("products", "7", nil, make([]float32, 64))
+		}, serves + open + `
+problem Qdrant collection: products holds 1 point and is not citebot's → name another with QDRANT_COLLECTION, or delete it`},
+		{"another length", qdranttest.Options{}, func(_ *testing.T, server *qdranttest.Server, cfg *Config) {
+			cfg.Collection = "products"
+			server.Recreate("products", 3, qdrant.Distance_Dot)
+		}, serves + open + `
+problem Qdrant collection: products holds vectors of 3 values by Dot, this bot's have 64 by Cosine → name another with QDRANT_COLLECTION, or delete it`},
+		{"newer", qdranttest.Options{Version: "1.19.0"}, nil, `
+warn Qdrant server: version 1.19.0 at HOST; this bot was made for 1.16 to 1.18 → use one of these, or a newer bot, should anything not work
+` + open + `
+ok Qdrant collection: citebot_random-1_64 is not there yet; the bot makes it
+ok Qdrant writer: nobody; the next bot that starts writes`},
+		{"of one's own", qdranttest.Options{Version: "master"}, nil, `
+ok Qdrant server: version master at HOST
+` + open + `
+ok Qdrant collection: citebot_random-1_64 is not there yet; the bot makes it
+ok Qdrant writer: nobody; the next bot that starts writes`},
+		{"old", qdranttest.Options{Version: "1.15.9"}, nil, `
+problem Qdrant server: HOST is of version 1.15.9 → citebot needs 1.16 or newer: upgrade it`},
+		{"no key", qdranttest.Options{APIKey: "hush"}, nil, serves + `
+problem Qdrant key: HOST: it wants a key, and QDRANT_API_KEY is not set → set QDRANT_API_KEY, or QDRANT_API_KEY_FILE, to one that may write collections`},
+		{"wrong key", qdranttest.Options{APIKey: "hush"}, func(_ *testing.T, _ *qdranttest.Server, cfg *Config) { cfg.APIKey = "hushhush" }, serves + `
+problem Qdrant key: HOST: it refused QDRANT_API_KEY → set a key that may write collections`},
+		{"key that reads", qdranttest.Options{APIKey: readingKey}, func(_ *testing.T, _ *qdranttest.Server, cfg *Config) { cfg.APIKey = readingKey }, serves + `
+warn Qdrant key: QDRANT_API_KEY may read and not write: this bot finds what another one has stored → set a key with manage access, unless that is meant
+ok Qdrant collection: citebot_random-1_64 is not there yet; the bot makes it
+ok Qdrant writer: nobody; the next bot that starts writes`},
+		{"no address", qdranttest.Options{}, func(_ *testing.T, _ *qdranttest.Server, cfg *Config) { cfg.URL = "qdrant:6334" }, `
+problem Qdrant server: QDRANT_URL is not a web address → write that of Qdrant's gRPC port, for example http://127.0.0.1:6334`},
+		{"key in the open", qdranttest.Options{}, func(_ *testing.T, _ *qdranttest.Server, cfg *Config) {
+			cfg.URL, cfg.APIKey = "http://qdrant.invalid:6334", "hush"
+		}, `
+warn Qdrant key: QDRANT_API_KEY goes unencrypted over the network to qdrant.invalid → switch on TLS in Qdrant (service.enable_tls) and write https:// in QDRANT_URL, or keep both in one private network
+problem Qdrant server: qdrant.invalid:6334: its host's name leads nowhere → correct QDRANT_URL`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := qdranttest.New(t, test.options)
+			cfg := Config{URL: server.URL(), Model: "random/1", Dim: kbtest.Dim}
+			if test.before != nil {
+				test.before(t, server, &cfg)
+			}
+			writer := strings.SplitN(server.Holder(), "/", 2)[0]
+			got := examined(t, server, cfg)
+			want := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(test.want, "\n\n", "\n"), "WRITER", writer))
+			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
