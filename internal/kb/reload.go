@@ -59,12 +59,18 @@ func (l *Library) scan(ctx context.Context, rescan bool) (waiting bool, found li
 		return true, found, err
 	}
 	d := l.diff(found, time.Now(), rescan)
+	if l.vecs != nil && len(d.changed) > 0 {
+		l.vecs.reading()
+	}
 	again, err := l.apply(ctx, root, d, found)
 	if err != nil {
 		return true, found, err
 	}
 	l.tidy(ctx)
 	waiting = again || d.waiting
+	if l.vecs != nil && !waiting {
+		l.vecs.settle()
+	}
 	if !waiting || time.Since(l.scanner.started) > patience {
 		l.scanner.first = false
 		l.ready.Store(true)

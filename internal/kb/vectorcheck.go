@@ -153,10 +153,7 @@ func (v *vectorQueue) check(ctx context.Context) error {
 		return v.missed(err)
 	}
 	lost, strangers := v.compare(keys)
-	v.back(time.Since(started), len(keys), lost, len(strangers))
-	v.mu.Lock()
-	v.doomed = append(v.doomed, strangers...)
-	v.mu.Unlock()
+	v.back(time.Since(started), len(keys), lost, strangers)
 	return nil
 }
 
@@ -178,7 +175,7 @@ func (v *vectorQueue) back(took time.Duration, stored, lost, strangers int) {
 	switch {
 	case v.away.why != nil:
 		v.log.Info("vectors are available", "stored", stored, "missing", v.missing(), "strangers", strangers)
-	case lost+strangers > 0:
+	case lost > 0 || strangers > 0:
 		v.log.Warn("the vector store was not as it was left, mending it", "lost", lost, "strangers", strangers)
 	}
 	v.away.why, v.away.took = nil, took
@@ -187,9 +184,9 @@ func (v *vectorQueue) back(took time.Duration, stored, lost, strangers int) {
 }
 
 // compare makes held what the store holds of what is wanted, queues the rest, and returns
-// how much the store has lost and the keys that nobody wants. What was put while the keys
-// were listed is there, in the list or not.
-func (v *vectorQueue) compare(keys []string) (lost int, strangers []string) {
+// how much the store has lost and how much it holds that nobody wants. What was put while
+// the keys were listed is there, in the list or not.
+func (v *vectorQueue) compare(keys []string) (lost, strangers int) {
 	stored := make(map[string]bool, len(keys))
 	for _, key := range keys {
 		stored[key] = true
@@ -208,12 +205,12 @@ func (v *vectorQueue) compare(keys []string) (lost int, strangers []string) {
 	}
 	v.put = nil
 	v.requeue()
-	for key := range stored {
-		if v.wanted[key] == nil {
-			strangers = append(strangers, key)
-		}
+	maps.DeleteFunc(stored, func(key string, _ bool) bool { return v.wanted[key] != nil })
+	v.spare = stored
+	strangers = len(stored)
+	if v.whole {
+		v.discard()
 	}
-	slices.Sort(strangers)
 	return lost, strangers
 }
 

@@ -30,11 +30,14 @@ type vectorQueue struct {
 	queue   []*Passage          // without a vector; the last is the next
 	ready   []embedded          // with a vector that the store lacks
 	doomed  []string            // hashes that the store need not hold any longer
+	spare   map[string]bool     // hashes that the store holds and nobody wants, or not yet
+	whole   bool                // all of the folder is in wanted: what is spare can go
 	put     map[string]bool     // hashes put since the check under way began; nil: none is
 	trouble error               // why texts do not become vectors
 }
 
-// An embedded passage has a vector: the values, or the cache's when those are nil.
+// An embedded passage has a vector: the values, or the cache's when those are nil. Values
+// are those that the model made; the cache has rounded them.
 type embedded struct {
 	*Passage
 	values []float32
@@ -88,6 +91,10 @@ func (v *vectorQueue) prepare(ctx context.Context, fresh []*Passage) {
 	v.mu.Lock()
 	for _, p := range fresh {
 		v.wanted[p.Hash] = p
+		if v.spare[p.Hash] {
+			v.held[p.Hash] = true
+			delete(v.spare, p.Hash)
+		}
 	}
 	v.mu.Unlock()
 	now, missing := v.known(fresh)
@@ -150,7 +157,7 @@ func (v *vectorQueue) holds(hash string) bool {
 }
 
 // embed makes the vectors of passages. Those made before an error are kept, in the cache
-// or, where that cannot be written, in what is returned.
+// and in what is returned.
 func (v *vectorQueue) embed(ctx context.Context, passages []*Passage) ([]embedded, error) {
 	if len(passages) == 0 {
 		return nil, nil
@@ -176,13 +183,7 @@ func (v *vectorQueue) embed(ctx context.Context, passages []*Passage) ([]embedde
 	if len(values) != len(texts) {
 		return made, err
 	}
-	kept := v.cache.put(keys, values)
-	if kept == nil {
-		for i := range made {
-			made[i].values = nil
-		}
-	}
-	return made, errors.Join(err, kept)
+	return made, errors.Join(err, v.cache.put(keys, values))
 }
 
 // vector is an embedded passage's vector, nil if the cache has lost it.
@@ -193,7 +194,16 @@ func (v *vectorQueue) vector(e embedded) []float32 {
 	return v.cache.get(textKey(e.indexText()))
 }
 
+// arrive makes passages ready to be put. While the store is away they are many, and those
+// that the cache has keep no values.
 func (v *vectorQueue) arrive(passages []embedded) {
+	if v.unreachable() != nil {
+		for i, e := range passages {
+			if v.cache.has(textKey(e.indexText())) {
+				passages[i].values = nil
+			}
+		}
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.ready = append(v.ready, passages...)
@@ -223,6 +233,32 @@ func (v *vectorQueue) drop(hashes []string) {
 	v.queue = slices.DeleteFunc(v.queue, func(p *Passage) bool { return v.wanted[p.Hash] == nil })
 	v.mu.Unlock()
 	ring(v.wake)
+}
+
+// reading says that a change of the folder is about to be read, and settle that all of it
+// was: in between, what the store holds may be wanted in a moment. After the loss of the
+// state folder that is all of it.
+func (v *vectorQueue) reading() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.whole = false
+}
+
+func (v *vectorQueue) settle() {
+	v.mu.Lock()
+	v.whole = true
+	n := len(v.spare)
+	v.discard()
+	v.mu.Unlock()
+	if n > 0 {
+		ring(v.wake)
+	}
+}
+
+// discard dooms what is spare. v.mu is held.
+func (v *vectorQueue) discard() {
+	v.doomed = append(v.doomed, slices.Sorted(maps.Keys(v.spare))...)
+	v.spare = nil
 }
 
 // cached takes passages from the queue until there is enough to put, or to embed, and
@@ -270,7 +306,8 @@ func (v *vectorQueue) step(ctx context.Context) (more bool, err error) {
 	if v.unreachable() != nil { // what was made is in the cache, and waits
 		return !v.idle(), err
 	}
-	err = errors.Join(err, v.flush(ctx), v.purge(ctx))
+	// What is put may take the place of what is deleted, so that goes first.
+	err = errors.Join(err, v.purge(ctx), v.flush(ctx))
 	return !v.idle() || err == nil && v.waiting() > 0, err
 }
 

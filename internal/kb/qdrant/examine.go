@@ -115,7 +115,7 @@ func (x *examiner) bad(what, state, detail, remedy string) {
 func (x *examiner) failed(what string, err error) {
 	text := strings.Replace(err.Error(), "Qdrant at "+x.address+": ", x.address+": ", 1)
 	detail, remedy, _ := strings.Cut(text, "; ")
-	x.bad(what, StateProblem, detail, remedy)
+	x.bad(what, StateProblem, detail, cmp.Or(remedy, "see Qdrant's log"))
 }
 
 // clientVersion is the version of Qdrant that the client library was made for. Its own check,

@@ -19,15 +19,11 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// examined are the findings about a server, a line each, with HOST for its address.
+// examined are the findings about a server, a line each, with HOST for its address. To
+// examine changes nothing, and no call is without a deadline.
 func examined(t *testing.T, server *qdranttest.Server, cfg Config) string {
 	t.Helper()
-	if cfg.URL == "" {
-		cfg.URL = server.URL()
-	}
-	if cfg.Dim == 0 {
-		cfg.Dim, cfg.Model = kbtest.Dim, "random/1"
-	}
+	before, calls := everything(server), len(server.Log())
 	var lines []string
 	for _, f := range Examine(t.Context(), cfg) {
 		line := f.State + " " + f.What + ": " + f.Detail
@@ -39,7 +35,32 @@ func examined(t *testing.T, server *qdranttest.Server, cfg Config) string {
 		}
 		lines = append(lines, strings.ReplaceAll(line, server.Addr(), "HOST"))
 	}
-	return strings.Join(lines, "\n")
+	if diff := cmp.Diff(before, everything(server)); diff != "" {
+		t.Errorf("it changed something:\n%s", diff)
+	}
+	for _, c := range server.Log()[calls:] {
+		if !slices.Contains(reads, c.Method) || c.Timeout <= 0 || c.Timeout > examineWithin {
+			t.Errorf("called %s, with a deadline of %v", c.Method, c.Timeout)
+		}
+	}
+	found := strings.Join(lines, "\n")
+	if cfg.APIKey != "" && strings.Contains(found, cfg.APIKey) {
+		t.Errorf("the key is in:\n%s", found)
+	}
+	return found
+}
+
+// reads are the calls that change nothing.
+var reads = []string{qdranttest.HealthCheck, qdranttest.ListCollections, qdranttest.GetCollection, qdranttest.Get}
+
+// everything is all that a server holds.
+func everything(server *qdranttest.Server) map[string]any {
+	all := map[string]any{}
+	for _, name := range server.Collections() {
+		info := server.Info(name)
+		all[name] = []any{server.Points(name), info.Metadata, info.Indexes, info.Int8}
+	}
+	return all
 }
 
 // puts lets a bot of some name put n vectors, and not give the lease back.
@@ -58,6 +79,9 @@ func someVectors(dim, n int) (out []kb.Vector) {
 	}
 	return out
 }
+
+// readingKey is a token whose claims are {"access":"r"}.
+var readingKey = "eyJhbGciOiJIUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"access":"r"}`)) + ".hush"
 
 func TestExamine(t *testing.T) {
 	const serves, open = "ok Qdrant server: version 1.18.2 at HOST\n", "ok Qdrant key: none is wanted\n"
@@ -85,12 +109,12 @@ ok Qdrant writer: this bot, office`},
 ok Qdrant collection: citebot_random-1_64 holds 1 point of 64 values of random/1, not quantised yet; the bot sees to it
 ok Qdrant writer: another bot, elsewhere; should it be gone, the next one takes over after 15s`},
 		{"no longer quantised", qdranttest.Options{}, func(t *testing.T, _ *qdranttest.Server, cfg *Config) {
-			cfg.Quantise = true
-			must(t, puts(t, *cfg, 1).lease.close())
+			cfg.Holder, cfg.Quantise = "office", true
+			puts(t, *cfg, 1)
 			cfg.Quantise = false
 		}, serves + open + `
 ok Qdrant collection: citebot_random-1_64 holds 1 point of 64 values of random/1, quantised to int8, which the bot will end
-ok Qdrant writer: another bot, WRITER; should it be gone, the next one takes over after 15s`},
+ok Qdrant writer: this bot, office`},
 		{"other models", qdranttest.Options{}, func(t *testing.T, server *qdranttest.Server, cfg *Config) {
 			cfg.Collection = "support"
 			puts(t, Config{URL: cfg.URL, Model: "old/1", Dim: 8}, 2)
@@ -142,7 +166,7 @@ ok Qdrant server: version master at HOST
 ok Qdrant collection: citebot_random-1_64 is not there yet; the bot makes it
 ok Qdrant writer: nobody; the next bot that starts writes`},
 		{"old", qdranttest.Options{Version: "1.15.9"}, nil, `
-problem Qdrant server: HOST is of version 1.15.9 → citebot needs 1.16 or newer: upgrade it`},
+problem Qdrant server: Qdrant at HOST is of version 1.15.9 → citebot needs 1.16 or newer: upgrade it`},
 		{"no key", qdranttest.Options{APIKey: "hush"}, nil, serves + `
 problem Qdrant key: HOST: it wants a key, and QDRANT_API_KEY is not set → set QDRANT_API_KEY, or QDRANT_API_KEY_FILE, to one that may write collections`},
 		{"wrong key", qdranttest.Options{APIKey: "hush"}, func(_ *testing.T, _ *qdranttest.Server, cfg *Config) { cfg.APIKey = "hushhush" }, serves + `
@@ -166,12 +190,107 @@ problem Qdrant server: qdrant.invalid:6334: its host's name leads nowhere → co
 			if test.before != nil {
 				test.before(t, server, &cfg)
 			}
-			writer := strings.SplitN(server.Holder(), "/", 2)[0]
 			got := examined(t, server, cfg)
-			want := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(test.want, "\n\n", "\n"), "WRITER", writer))
+			want := strings.TrimSpace(strings.ReplaceAll(test.want, "\n\n", "\n"))
 			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A server that hangs, or whose calls fail, is told of, and costs little time.
+func TestExamineTrouble(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		mischief qdranttest.Mischief
+		want     string // part of the last line
+	}{
+		{"all hang", qdranttest.Mischief{Hang: true}, `problem Qdrant server: HOST: no answer to "health" within 3s → `},
+		{"the list hangs", qdranttest.Mischief{Method: qdranttest.ListCollections, Hang: true}, `problem Qdrant server: HOST: no answer to "list" within 3s → `},
+		{"collections hang", qdranttest.Mischief{Method: qdranttest.GetCollection, Hang: true}, `problem Qdrant collection: HOST: no answer to "info" within 3s → `},
+		{"the lease hangs", qdranttest.Mischief{Method: qdranttest.Get, Hang: true}, `problem Qdrant writer: HOST: no answer to "lease" within 3s → `},
+		{"broken", qdranttest.Mischief{Method: qdranttest.GetCollection, Code: codes.Internal, Message: "Service internal error: disk"}, "problem Qdrant collection: HOST: Service internal error: disk (info, Internal) → see Qdrant's log"},
+		{"too many calls", qdranttest.Mischief{Method: qdranttest.ListCollections, Code: codes.ResourceExhausted, Message: "rate", RetryAfter: 30}, "refuses more calls for 30 s"},
+		{"forbidden", qdranttest.Mischief{Method: qdranttest.ListCollections, Code: codes.PermissionDenied, Message: "no"}, "problem Qdrant key: HOST: it wants a key"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := qdranttest.New(t, qdranttest.Options{})
+			cfg := Config{URL: server.URL(), Model: "random/1", Dim: kbtest.Dim, Collection: "support"}
+			puts(t, cfg, 1)
+			puts(t, Config{URL: server.URL(), Model: "old/1", Dim: 8}, 1)
+			server.Misbehave(-1, test.mischief)
+			defer server.Behave() // the stores give their leases back
+			begun := time.Now()
+			if found := examined(t, server, cfg); !strings.Contains(found, test.want) {
+				t.Errorf("found:\n%s", found)
+			}
+			if took := time.Since(begun); took > 4*examineWithin {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestExamineCancelled(t *testing.T) {
+	server := qdranttest.New(t, qdranttest.Options{})
+	server.Freeze()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if found := Examine(ctx, Config{URL: server.URL(), Model: "random/1", Dim: 64}); len(found) != 1 || found[0].Detail != context.Canceled.Error() {
+		t.Errorf("%+v", found)
+	}
+}
+
+// With a lock file, that is what tells who writes.
+func TestExamineLockFile(t *testing.T) {
+	server := qdranttest.New(t, qdranttest.Options{})
+	dir := t.TempDir()
+	cfg := Config{URL: server.URL(), Model: "random/1", Dim: kbtest.Dim, LeaseFile: filepath.Join(dir, "writer.lock")}
+	check := func(want string) {
+		t.Helper()
+		found := strings.ReplaceAll(examined(t, server, cfg), dir, "DIR")
+		if !strings.HasSuffix(found, want) {
+			t.Errorf("found:\n%s\nwant …%s", found, want)
+		}
+	}
+	check("ok Qdrant writer: nobody has locked DIR/writer.lock; the next bot that starts writes")
+	if _, err := os.Stat(cfg.LeaseFile); err == nil {
+		t.Error("the file was made")
+	}
+	s, err := Open(cfg)
+	must(t, err)
+	must(t, s.Put(t.Context(), someVectors(kbtest.Dim, 1)))
+	check("ok Qdrant writer: a bot of this machine, which has locked DIR/writer.lock")
+	must(t, s.Close())
+	check("ok Qdrant writer: nobody has locked DIR/writer.lock; the next bot that starts writes")
+	cfg.LeaseFile = filepath.Join(dir, "no", "where")
+	check("no such file or directory → let this user write it, or name another with lease_file in bot.yaml")
+}
+
+func TestReadsOnly(t *testing.T) {
+	token := func(claims string) string {
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+	}
+	for key, want := range map[string]bool{
+		token(`{"access":"r"}`): true, token(`{"exp":1,"access":"m"}`): false, token(`{}`): false, token(`[`): false,
+		token(`{"access":[{"collection":"support","access":"r"}]}`): false,
+		"": false, "a-key": false, "a.key.!": false, "a.key.with.dots": false,
+	} {
+		if readsOnly(key) != want {
+			t.Errorf("%q: %v", key, !want)
+		}
+	}
+}
+
+// The library's version is in its module's, so that a newer one is not forgotten here.
+func TestClientVersion(t *testing.T) {
+	mod, err := os.ReadFile("../../../go.mod")
+	must(t, err)
+	_, rest, _ := strings.Cut(string(mod), "github.com/qdrant/go-client v")
+	version, _, _ := strings.Cut(rest, "\n")
+	if is, ok := minorOf(version); !ok || is != clientVersion {
+		t.Errorf("go.mod has %s, this is for %v", version, clientVersion)
 	}
 }
