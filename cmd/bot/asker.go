@@ -34,7 +34,7 @@ const (
 func (b *bot) withAsker(ctx context.Context, cfg config, use func(asker) error) error {
 	deadline := time.Now().Add(lockPatience)
 	for {
-		p, err := openPipeline(ctx, cfg, b.log(logOneShot))
+		p, err := openPipeline(ctx, cfg, b.log(cfg, logOneShot))
 		if err == nil {
 			return errors.Join(b.useLocal(ctx, p, use), p.Close())
 		}

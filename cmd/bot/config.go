@@ -35,9 +35,11 @@ type config struct {
 	PublicURL string        `yaml:"public_url"` // what source links start with; "": the web address
 	Language  string        `yaml:"language"`   // of the documents, ISO 639-1
 	Audience  []string      `yaml:"audience"`   // as whom the terminal and the web page ask
+	Log       string        `yaml:"log"`        // how: logText or logJSON
 	Folders   []folderRule  `yaml:"folders"`
 	Slack     slackConfig   `yaml:"slack"`
 	Discord   discordConfig `yaml:"discord"`
+	Qdrant    qdrantConfig  `yaml:"qdrant"`
 
 	Token string `yaml:"-"` // from BOT_TOKEN or BOT_TOKEN_FILE alone, so that no secret is ever in bot.yaml
 }
@@ -69,6 +71,7 @@ func defaults() config {
 		HTTP:     "127.0.0.1:8080",
 		Language: "en",
 		Audience: []string{"public"},
+		Log:      logText,
 		Slack:    slackConfig{Limits: limits},
 		Discord:  discordConfig{Limits: limits, Shards: 1},
 	}
@@ -87,6 +90,7 @@ func loadConfig(env func(string) string, f flags) (config, error) {
 		{&c.State, env("BOT_STATE"), f.State},
 		{&c.HTTP, env("BOT_HTTP"), f.HTTP},
 		{&c.PublicURL, env("BOT_PUBLIC_URL"), f.PublicURL},
+		{&c.Log, env("BOT_LOG"), f.log()},
 	} {
 		*s.field = cmp.Or(s.flag, s.env, *s.field)
 	}
@@ -94,7 +98,8 @@ func loadConfig(env func(string) string, f flags) (config, error) {
 	c.Token, tokenErr = secret(env, "BOT_TOKEN")
 	slackErr := c.Slack.readSecrets(env)
 	discordErr := c.Discord.readSecrets(env)
-	return c, errors.Join(fileErr, tokenErr, slackErr, discordErr, c.validate())
+	qdrantErr := c.Qdrant.readSecrets(env)
+	return c, errors.Join(fileErr, tokenErr, slackErr, discordErr, qdrantErr, c.validate())
 }
 
 // readFile reads a file over c. Only a file that was asked for by name must exist.
@@ -232,6 +237,9 @@ func (c *config) validate() error {
 	if c.PublicURL != "" && !isWebURL(c.PublicURL) {
 		add("BOT_PUBLIC_URL (public_url in bot.yaml): %q is not a web address; write https://host/path", c.PublicURL)
 	}
+	if c.Log != logText && c.Log != logJSON {
+		add("BOT_LOG (log in bot.yaml): %q is no way to log; write text or json", c.Log)
+	}
 	if !languageCode.MatchString(c.Language) {
 		add("language in bot.yaml: %q is not an ISO 639-1 code; write two letters, for example en", c.Language)
 	}
@@ -244,7 +252,7 @@ func (c *config) validate() error {
 				rule.Path, rule.Audience)
 		}
 	}
-	return errors.Join(append(problems, c.Slack.validate(), c.Discord.validate())...)
+	return errors.Join(append(problems, c.Slack.validate(), c.Discord.validate(), c.Qdrant.validate())...)
 }
 
 func isAddress(s string) bool {

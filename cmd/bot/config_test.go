@@ -37,10 +37,28 @@ func TestConfigOrder(t *testing.T) {
 	}
 	want := config{
 		Docs: "from-file", State: "from-env", HTTP: "127.0.0.1:3", Language: "en",
-		Audience: []string{"public", "staff"}, Slack: defaults().Slack, Discord: defaults().Discord, Token: "secret",
+		Audience: []string{"public", "staff"}, Log: "text", Slack: defaults().Slack, Discord: defaults().Discord, Token: "secret",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestConfigLog(t *testing.T) {
+	for _, test := range []struct {
+		yaml, env string
+		flag      bool
+		want      string
+	}{
+		{"", "", false, "text"},
+		{"log: json\n", "", false, "json"},
+		{"log: json\n", "text", false, "text"},
+		{"log: text\n", "text", true, "json"},
+	} {
+		got, err := loadConfig(environment("BOT_LOG", test.env), flags{Config: write(t, "bot.yaml", test.yaml), LogJSON: test.flag})
+		if err != nil || got.Log != test.want {
+			t.Errorf("%+v: %q, %v", test, got.Log, err)
+		}
 	}
 }
 
@@ -74,6 +92,7 @@ func TestConfigErrors(t *testing.T) {
 		{"address", "", []string{"BOT_HTTP", "8080"}, []string{"BOT_HTTP", `"8080"`, "host:port"}},
 		{"port", "", []string{"BOT_HTTP", "localhost:99999"}, []string{"BOT_HTTP", "host:port"}},
 		{"public URL", "", []string{"BOT_PUBLIC_URL", "bot.example.com"}, []string{"BOT_PUBLIC_URL", "https://"}},
+		{"log", "log: yaml\n", nil, []string{"BOT_LOG", `"yaml"`, "text or json"}},
 		{"language", "language: english\n", nil, []string{"language", `"english"`, "en"}},
 		{"nobody", "audience: []\n", nil, []string{"audience", "[public]"}},
 		{"rule without audience", "folders: [{path: staff}]\n", nil, []string{"folders", `"staff"`}},

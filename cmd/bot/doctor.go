@@ -18,6 +18,7 @@ import (
 	"citebot/internal/chat/slack"
 	"citebot/internal/chat/web"
 	"citebot/internal/kb/embed"
+	"citebot/internal/kb/qdrant"
 	"citebot/internal/ledger"
 )
 
@@ -49,7 +50,7 @@ func (c *doctorCmd) Run(ctx context.Context, b *bot) error {
 	d := doctor{cfg: cfg, file: cmp.Or(b.flags.Config, configFile), cfgErr: cfgErr}
 	counts, clicks := map[string]int{}, clicks{}
 	for _, look := range []func(context.Context) []diagnosis{
-		d.configuration, d.documents, d.model, d.state, d.ledger, d.web, d.links, d.slack, d.discord, d.others,
+		d.configuration, d.documents, d.model, d.state, d.ledger, d.web, d.links, d.slack, d.discord, d.qdrant, d.others,
 	} {
 		for _, found := range look(ctx) {
 			counts[found.State]++
@@ -294,10 +295,37 @@ func (d doctor) located(found diagnosis) diagnosis {
 	return found
 }
 
-// others are what this build does not have yet.
-func (d doctor) others(context.Context) (found []diagnosis) {
-	for _, what := range []string{"Qdrant", "LLM"} {
-		found = append(found, one(what, stateOff, "not part of this build")...)
+// qdrant looks for the collection that this build's model would use.
+func (d doctor) qdrant(ctx context.Context) []diagnosis {
+	const what = "Qdrant"
+	switch {
+	case d.cfg.Qdrant.validate() != nil:
+		return []diagnosis{{what, stateWarn, "was not tried", "mend the configuration first, as said above"}}
+	case !d.cfg.Qdrant.on() && d.cfg.Qdrant.set():
+		return one(what, stateOff, "bot.yaml has settings for it, but QDRANT_URL is not set; vectors are kept in this process")
+	case !d.cfg.Qdrant.on():
+		return one(what, stateOff, "QDRANT_URL is not set; vectors are kept in this process")
+	}
+	model, err := embed.New()
+	if err != nil {
+		return []diagnosis{problem(what, err)}
+	}
+	store := d.cfg.Qdrant.store(model)
+	store.Holder = knownReplica(d.cfg.State)
+	var found []diagnosis
+	for _, f := range qdrant.Examine(ctx, store) {
+		found = append(found, diagnosis(f))
 	}
 	return found
+}
+
+// knownReplica is replicaName where a bot has run on this state folder; else "".
+func knownReplica(state string) string {
+	data, _ := os.ReadFile(filepath.Join(state, "replica"))
+	return strings.TrimSpace(string(data))
+}
+
+// others are what this build does not have yet.
+func (d doctor) others(context.Context) []diagnosis {
+	return one("LLM", stateOff, "not part of this build")
 }

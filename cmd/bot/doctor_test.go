@@ -13,6 +13,10 @@ import (
 	"testing"
 
 	"citebot/internal/chat/discord/discordtest"
+	"citebot/internal/kb"
+	"citebot/internal/kb/embed"
+	"citebot/internal/kb/qdrant"
+	"citebot/internal/kb/qdrant/qdranttest"
 	"citebot/internal/ledger"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,7 +82,7 @@ func TestDoctorWithoutAnything(t *testing.T) {
 		"source links":  {State: "ok", Detail: "http://127.0.0.1:0"},
 		"Slack":         {State: "off", Detail: "bot.yaml has rules for it, but SLACK_BOT_TOKEN is not set"},
 		"Discord":       {State: "off", Detail: "bot.yaml has rules for it, but DISCORD_TOKEN is not set"},
-		"Qdrant":        {State: "off"},
+		"Qdrant":        {State: "off", Detail: "QDRANT_URL is not set; vectors are kept in this process"},
 		"LLM":           {State: "off"},
 	} {
 		if got := found[what]; got.State != want.State || !strings.Contains(got.Detail, want.Detail) {
@@ -129,6 +133,12 @@ func TestDoctorFindsProblems(t *testing.T) {
 		{"Discord's intent", guildIn(t), diagnosis{"Discord intents", "problem", "needs Message Content", "Message Content Intent"}},
 		{"Discord's channels", guildIn(t), diagnosis{"Discord channel", "ok", "#help in Citebot HQ", ""}},
 		{"Discord over HTTP", guildOverHTTP(t), diagnosis{"Discord HTTP", "problem", "does not know where", "https://bot.example.com/discord/interactions"}},
+		{"Qdrant away", []string{"QDRANT_URL", "http://127.0.0.1:1"}, diagnosis{"Qdrant server", "problem", "127.0.0.1:1: it cannot be reached", "start it"}},
+		{"Qdrant", qdrantIn(t), diagnosis{"Qdrant collection", "ok", "citebot_", ""}},
+		{"Qdrant's key", qdrantIn(t), diagnosis{"Qdrant key", "ok", "accepted", ""}},
+		{"Qdrant's writer", qdrantIn(t), diagnosis{"Qdrant writer", "ok", "nobody", ""}},
+		{"mistaken address of Qdrant", []string{"QDRANT_URL", "http://hush:hush@127.0.0.1"}, diagnosis{"configuration", "problem", "QDRANT_URL holds more than", "the key to QDRANT_API_KEY"}},
+		{"mistaken address of Qdrant, Qdrant", []string{"QDRANT_URL", "http://hush:hush@127.0.0.1"}, diagnosis{"Qdrant", "warn", "was not tried", "configuration"}},
 		{"Slack over HTTP", append(slackIn(t), "BOT_PUBLIC_URL", "https://bot.example.com/"), diagnosis{"Slack HTTP", "ok", "", "https://bot.example.com/slack/events"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -166,6 +176,49 @@ func guildIn(t *testing.T) []string {
 func guildOverHTTP(t *testing.T) []string {
 	fake := discordtest.New(t)
 	return []string{"DISCORD_TOKEN", fake.Token, "DISCORD_API_URL", fake.URL(), "DISCORD_PUBLIC_KEY", fake.PublicKey(), "BOT_PUBLIC_URL", "https://bot.example.com/"}
+}
+
+// qdrantIn is the environment for a Qdrant with a key, in which there is nothing yet.
+func qdrantIn(t *testing.T) []string {
+	return []string{"QDRANT_URL", qdranttest.New(t, qdranttest.Options{APIKey: "hushhush"}).URL(), "QDRANT_API_KEY", "hushhush"}
+}
+
+// A bot knows its own lease by its state folder, and finds nothing where none has run.
+func TestDoctorKnowsTheWriter(t *testing.T) {
+	server := qdranttest.New(t, qdranttest.Options{})
+	state := filepath.Join(t.TempDir(), "state")
+	name, err := replicaName(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := embed.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := (&qdrantConfig{URL: server.URL()}).store(model)
+	cfg.Holder = name
+	store, err := qdrant.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Put(t.Context(), []kb.Vector{{Key: "a", Audience: "public", Values: make([]float32, model.Dim())}}); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[string]string{state: "this bot, " + name, t.TempDir(): "another bot, " + name} {
+		_, found := doctored(t, "BOT_DOCS", t.TempDir(), "BOT_STATE", at, "BOT_HTTP", "127.0.0.1:0", "QDRANT_URL", server.URL())
+		if got := found["Qdrant writer"]; got.State != stateOK || !strings.HasPrefix(got.Detail, want) {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
+}
+
+func TestDoctorWithoutQdrant(t *testing.T) {
+	_, out, _ := runBot(t, environment("BOT_DOCS", t.TempDir(), "BOT_STATE", t.TempDir(), "BOT_HTTP", "127.0.0.1:0"),
+		"doctor", "--config", write(t, "bot.yaml", "qdrant: {quantise: true}\n"))
+	if want := "off      Qdrant            bot.yaml has settings for it, but QDRANT_URL is not"; !strings.Contains(out, want) {
+		t.Errorf("not in it: %s\n%s", want, out)
+	}
 }
 
 func TestDoctorReadsTheLedger(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"citebot/internal/chat"
 	"citebot/internal/citations"
 	"citebot/internal/kb"
+	"citebot/internal/kb/embed"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -48,9 +49,13 @@ func (c *evalCmd) Run(ctx context.Context, b *bot) (err error) {
 		}
 		defer os.RemoveAll(cfg.State)
 	}
-	p, err := openPipeline(ctx, cfg, b.log(logOneShot))
+	p, err := openPipeline(ctx, cfg, b.log(cfg, logOneShot))
 	if err != nil {
 		return whoHasIt(err, cfg.State)
+	}
+	model, err := embed.New()
+	if err != nil {
+		return errors.Join(err, p.Close())
 	}
 	return errors.Join(b.useLocal(ctx, p, func(asker) error {
 		outcomes, err := c.measure(ctx, p, questions, b.say.progress.show)
@@ -58,6 +63,7 @@ func (c *evalCmd) Run(ctx context.Context, b *bot) (err error) {
 		if err != nil {
 			return err
 		}
+		weigh(outcomes, model.Tokens)
 		return c.report(b, outcomes)
 	}), p.Close())
 }
@@ -125,6 +131,7 @@ type outcome struct {
 	signals   chat.Signals
 	goldRank  int // of the first gold document; 0: not found
 	misquoted []string
+	context   int // tokens of the passages that a model would be given
 }
 
 // measure asks every question. Outcomes are in the questions' order, whatever ran first.
@@ -168,6 +175,24 @@ func (c *evalCmd) outcomeOf(ctx context.Context, p *pipeline, q question) (outco
 		}
 	}
 	return o, nil
+}
+
+// contextBudget is how many tokens of passages a model is given with a question: the price
+// of an answer, more than anything else.
+const contextBudget = 3000
+
+// weigh counts what of each question's hits a model would be given: the best, as many as fit.
+func weigh(outcomes []outcome, tokens func(text string) int) {
+	for i := range outcomes {
+		o := &outcomes[i]
+		for _, h := range o.found.Hits {
+			n := tokens(h.Text())
+			if o.context+n > contextBudget {
+				break
+			}
+			o.context += n
+		}
+	}
 }
 
 // rank makes a ranking of documents of what was found.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -36,6 +36,7 @@ type cli struct {
 	Search  searchCmd  `cmd:"" help:"Show the passages that a question finds, and why."`
 	Check   checkCmd   `cmd:"" help:"Read the configuration and every document, and report what is wrong with them. Changes nothing."`
 	Doctor  doctorCmd  `cmd:"" help:"Try out what the bot needs, Slack's tokens and scopes included, and say what to fix."`
+	Health  healthCmd  `cmd:"" help:"Ask the bot that runs on the state folder how it is. Exits with 1 unless it is well."`
 	Gaps    gapsCmd    `cmd:"" help:"List what people asked and the documents did not answer."`
 	Eval    evalCmd    `cmd:"" help:"Measure search and answers with a file of questions."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -48,7 +49,7 @@ type flags struct {
 	State     string `placeholder:"DIR" help:"Folder for the index and other derived files (state; BOT_STATE)."`
 	HTTP      string `name:"http" placeholder:"HOST:PORT" help:"Address of the web page and API (127.0.0.1:8080; BOT_HTTP)."`
 	PublicURL string `name:"public-url" placeholder:"URL" help:"What source links start with (the web address; BOT_PUBLIC_URL)."`
-	LogJSON   bool   `name:"log-json" help:"Log JSON instead of text."`
+	LogJSON   bool   `name:"log-json" help:"Log JSON instead of text (BOT_LOG=json)."`
 	Verbose   bool   `help:"Log more. Questions appear in the log only then."`
 }
 
@@ -109,13 +110,27 @@ func exitCode(say *terminal, err error) int {
 // config reads the settings.
 func (b *bot) config() (config, error) { return loadConfig(b.env, b.flags) }
 
+// The ways to log.
+const (
+	logText = "text"
+	logJSON = "json"
+)
+
+// log is the way that a flag asks for; "": none does.
+func (f flags) log() string {
+	if f.LogJSON {
+		return logJSON
+	}
+	return ""
+}
+
 // log is the logger of a command that reports from level up.
-func (b *bot) log(level slog.Level) *slog.Logger {
+func (b *bot) log(cfg config, level slog.Level) *slog.Logger {
 	if b.flags.Verbose {
 		level = slog.LevelDebug
 	}
 	options := &slog.HandlerOptions{Level: level}
-	if b.flags.LogJSON {
+	if cfg.Log == logJSON {
 		return slog.New(slog.NewJSONHandler(b.say.progress, options))
 	}
 	return slog.New(slog.NewTextHandler(b.say.progress, options))
@@ -123,17 +138,9 @@ func (b *bot) log(level slog.Level) *slog.Logger {
 
 type versionCmd struct{}
 
-// Run prints what `go build` recorded, so that no release step can forget it.
+// Run prints which program this is.
 func (versionCmd) Run(b *bot) error {
-	version, revision := "(devel)", ""
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = " " + s.Value
-			}
-		}
-	}
-	b.say.line("bot %s%s %s %s/%s", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	this := thisBuild()
+	b.say.line("%s %s %s/%s", strings.TrimSpace("bot "+this.version+" "+this.revision), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"citebot/internal/chat"
 	"citebot/internal/chat/web"
@@ -14,12 +16,18 @@ import (
 	"citebot/internal/kb"
 	"citebot/internal/kb/embed"
 	"citebot/internal/kb/parse"
+	"citebot/internal/kb/qdrant"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 // A pipeline is the whole way from a question to its answer in this process.
 type pipeline struct {
 	library  *kb.Library
+	vectors  *qdrant.Store // nil: they are kept in this process
 	answerer chat.Answerer
+	observed *observer
 }
 
 // openPipeline plugs the packages together. kb.ErrLocked says that another process has
@@ -36,7 +44,8 @@ func openPipeline(ctx context.Context, cfg config, log *slog.Logger) (*pipeline,
 	if err != nil {
 		return nil, err
 	}
-	library, err := kb.Open(ctx, kb.Config{
+	p := &pipeline{observed: newObserver()}
+	of := kb.Config{
 		Docs:     cfg.Docs,
 		State:    cfg.State,
 		Parse:    parse.Parse,
@@ -44,21 +53,79 @@ func openPipeline(ctx context.Context, cfg config, log *slog.Logger) (*pipeline,
 		Audience: cfg.audienceOf,
 		Embedder: model,
 		Language: cfg.Language,
+		Reloaded: p.observed.reloaded,
 		Log:      log,
-	})
+	}
+	if cfg.Qdrant.on() {
+		if p.vectors, err = openVectors(cfg, model, p.observed, log); err != nil {
+			return nil, err
+		}
+		of.Vectors = p.vectors
+	}
+	if p.library, err = kb.Open(ctx, of); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	p.answerer = chat.Answerer{
+		Search:     p.library.Search,
+		Similarity: p.library.Similarity,
+		SourceURL:  links.URL,
+		Observe:    p.observed.stage,
+		Log:        log,
+	}
+	return p, nil
+}
+
+// openVectors prepares to keep vectors in Qdrant.
+func openVectors(cfg config, model kb.Embedder, o *observer, log *slog.Logger) (*qdrant.Store, error) {
+	holder, err := replicaName(cfg.State)
 	if err != nil {
 		return nil, err
 	}
-	return &pipeline{library, chat.Answerer{
-		Search:     library.Search,
-		Similarity: library.Similarity,
-		SourceURL:  links.URL,
-		Log:        log,
-	}}, nil
+	store := cfg.Qdrant.store(model)
+	store.Holder, store.Registry, store.Log = holder, o.registry, log
+	return qdrant.Open(store)
 }
 
-// Close releases the state folder.
-func (p *pipeline) Close() error { return p.library.Close() }
+// replicaName is this bot's name among those that share a collection: the host's, for people,
+// and some digits that stay with the state folder.
+func replicaName(state string) (string, error) {
+	file := filepath.Join(state, "replica")
+	data, err := os.ReadFile(file)
+	if name := strings.TrimSpace(string(data)); err == nil && name != "" {
+		return name, nil
+	}
+	host, _ := os.Hostname() // a name without it is one, too
+	name := host + "-" + uuid.NewString()[:8]
+	err = os.MkdirAll(state, 0o700)
+	if err == nil {
+		err = os.WriteFile(file, []byte(name+"\n"), 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("state folder: %w; make it writable or name another (BOT_STATE, --state)", err)
+	}
+	return name, nil
+}
+
+// run follows the documents until ctx ends.
+func (p *pipeline) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.library.Run(ctx) })
+	if p.vectors != nil {
+		group.Go(func() error { return p.vectors.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// Close releases the state folder, and what was taken in Qdrant.
+func (p *pipeline) Close() (err error) {
+	if p.library != nil {
+		err = p.library.Close()
+	}
+	if p.vectors != nil {
+		err = errors.Join(err, p.vectors.Close())
+	}
+	return err
+}
 
 // Ask answers a question.
 func (p *pipeline) Ask(ctx context.Context, q chat.Question) (citations.Answer, error) {

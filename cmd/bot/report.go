@@ -63,6 +63,38 @@ func (c *evalCmd) print(say *terminal, all map[string]float64, outcomes []outcom
 		rows = append(rows, row)
 	}
 	say.table(rows)
+	say.line("%s", tokensOf(outcomes))
+}
+
+// tokensJSON are the tokens that a model was given for the answers and has written, and those
+// of the passages that it would be given at most.
+type tokensJSON struct {
+	Input   int `json:"input"`
+	Output  int `json:"output"`
+	Context struct {
+		Mean   float64 `json:"mean"` // a question
+		Most   int     `json:"most"`
+		Budget int     `json:"budget"`
+	} `json:"context"`
+}
+
+func tokensOf(outcomes []outcome) (t tokensJSON) {
+	t.Context.Budget = contextBudget
+	total := 0
+	for _, o := range outcomes {
+		t.Input += o.answer.Usage.Input
+		t.Output += o.answer.Usage.Output
+		total += o.context
+		t.Context.Most = max(t.Context.Most, o.context)
+	}
+	t.Context.Mean = float64(total) / float64(max(1, len(outcomes)))
+	return t
+}
+
+// String is the line below the figures.
+func (t tokensJSON) String() string {
+	return fmt.Sprintf("tokens: %d spent by a model (%d in, %d out); the passages for one hold %.0f a question, %d at most, of a budget of %d",
+		t.Input+t.Output, t.Input, t.Output, t.Context.Mean, t.Context.Most, t.Context.Budget)
 }
 
 func byKind(outcomes []outcome) map[string][]outcome {
@@ -103,6 +135,7 @@ type outcomeJSON struct {
 	ID        string           `json:"id"`
 	GoldRank  int              `json:"gold_rank"` // 0: not found
 	Misquoted []string         `json:"misquoted,omitempty"`
+	Context   int              `json:"context_tokens"` // of the passages for a model
 	Answer    citations.Answer `json:"answer"`
 }
 
@@ -111,14 +144,15 @@ func (c *evalCmd) evalJSON(all map[string]float64, outcomes []outcome) any {
 		Questions int                           `json:"questions"`
 		Figures   map[string]float64            `json:"figures"`
 		Kinds     map[string]map[string]float64 `json:"kinds"`
+		Tokens    tokensJSON                    `json:"tokens"`
 		Answers   []outcomeJSON                 `json:"answers,omitempty"`
-	}{len(outcomes), all, map[string]map[string]float64{}, nil}
+	}{len(outcomes), all, map[string]map[string]float64{}, tokensOf(outcomes), nil}
 	for kind, group := range byKind(outcomes) {
 		out.Kinds[kind] = figures(group)
 	}
 	if c.Answers {
 		for _, o := range outcomes {
-			out.Answers = append(out.Answers, outcomeJSON{o.question.ID, o.goldRank, o.misquoted, o.answer})
+			out.Answers = append(out.Answers, outcomeJSON{o.question.ID, o.goldRank, o.misquoted, o.context, o.answer})
 		}
 	}
 	return out

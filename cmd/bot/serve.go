@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"citebot/internal/chat/web"
@@ -30,7 +31,8 @@ func (serveCmd) Run(ctx context.Context, b *bot) error {
 	if err != nil {
 		return err
 	}
-	log := b.log(logServe)
+	log := b.log(cfg, logServe)
+	defer lastResort(ctx, log, os.Exit)()
 	p, err := openPipeline(ctx, cfg, log)
 	if err != nil {
 		return whoHasIt(err, cfg.State)
@@ -40,6 +42,36 @@ func (serveCmd) Run(ctx context.Context, b *bot) error {
 		err = nil
 	}
 	return errors.Join(err, p.Close())
+}
+
+// stopWithin is how long a stop takes at most. Supervisors kill after 30 seconds as a rule,
+// and some have to wait for a load balancer first. The parts have bounds that end before:
+// requests on the web 22 s, turns on chat platforms 18 s.
+const stopWithin = 25 * time.Second
+
+// lastResort ends the process where something has kept it from stopping in time, such as a
+// disk that hangs, and shows what. What is not done then the next start does, as after a
+// kill. The function that it returns calls that off.
+func lastResort(ctx context.Context, log *slog.Logger, exit func(code int)) (stopped func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(stopWithin - time.Second/2)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			mute := time.AfterFunc(time.Second/4, func() { exit(exitError) }) // the log may be what hangs
+			stacks := make([]byte, 1<<20)
+			log.Error("the bot could not stop in time and is ended", slog.String("goroutines", string(stacks[:runtime.Stack(stacks, true)])))
+			if mute.Stop() {
+				exit(exitError)
+			}
+		}
+	})
+	return func() {
+		stop()
+		close(done)
+	}
 }
 
 // whoHasIt names the daemon that keeps a second one from starting.
@@ -73,6 +105,9 @@ func (b *bot) serveBoth(ctx context.Context, cfg config, p *pipeline, t *talk, l
 	url := localURL(listener.Addr())
 	site, err := web.New(p.site(cfg, listener.Addr().String(), t, log))
 	if err == nil {
+		err = p.observed.watch(p, t)
+	}
+	if err == nil {
 		p.answerer.SourceURL = site.SourceURL
 		err = daemon{URL: url, PID: os.Getpid()}.write(cfg.State)
 	}
@@ -83,7 +118,7 @@ func (b *bot) serveBoth(ctx context.Context, cfg config, p *pipeline, t *talk, l
 	b.say.line("citebot answers from %s at %s (Ctrl-C stops it)", cfg.Docs, cmp.Or(cfg.PublicURL, url))
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return p.library.Run(ctx) })
+	group.Go(func() error { return p.run(ctx) })
 	group.Go(func() error { return site.Serve(ctx, listener) })
 	group.Go(func() error { return t.run(ctx) })
 	group.Go(func() error { return b.followLoad(ctx, p.library.Status, log) })

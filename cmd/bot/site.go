@@ -9,16 +9,13 @@ import (
 
 	"citebot/internal/chat"
 	"citebot/internal/chat/web"
-	"citebot/internal/citations"
 	"citebot/internal/kb"
 )
 
 // site shows the library and the answers to package web, which knows neither.
 func (p *pipeline) site(cfg config, addr string, t *talk, log *slog.Logger) web.Config {
 	return web.Config{
-		Ask: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
-			return p.answerer.Answer(ctx, q, progress)
-		},
+		Ask: p.answer,
 		Search: func(ctx context.Context, query string, history []chat.Turn, audiences []string, limit int) (any, error) {
 			return p.Search(ctx, chat.Question{Text: query, History: history, Audiences: audiences}, limit)
 		},
@@ -27,15 +24,16 @@ func (p *pipeline) site(cfg config, addr string, t *talk, log *slog.Logger) web.
 			view, ok := p.library.View(hash)
 			return webSource(view), ok
 		},
-		Ready:       func() web.Readiness { return readiness(p.library.Status(), t) },
+		Ready:       func() web.Readiness { return readiness(p.library.Status(), t, t.proof.fresh()) },
 		Suggestions: func() []string { return suggestions(p.library.Outlines(cfg.Audience), cfg.Language) },
 		Webhooks:    t.webhooks(),
 		Audience:    cfg.Audience,
 		Addr:        addr,
 		PublicURL:   cfg.PublicURL,
 		Token:       cfg.Token,
+		Asked:       func(verdict string) { p.observed.asked("web", verdict) },
 		Busy:        kb.ErrBusy,
-		Metrics:     t.metrics,
+		Metrics:     p.observed.registry,
 		Log:         log,
 	}
 }
@@ -80,10 +78,11 @@ func sourceState(v kb.View) string {
 	return web.SourceChanged
 }
 
-// readiness tells how each part of the program is. What this build does not have yet is
-// off, so that /readyz always names the same parts.
-func readiness(s kb.Status, t *talk) web.Readiness {
-	parts, ready := t.parts(context.Background())
+// readiness tells how each part of the program is; writable is the error of writing the
+// ledger. What this build does not have yet is off, so that /readyz always names the same
+// parts.
+func readiness(s kb.Status, t *talk, writable error) web.Readiness {
+	parts, ready := t.parts(writable)
 	parts["library"], parts["vectors"], parts["llm"] = libraryPart(s), vectorsPart(s), web.Part{State: web.StateOff}
 	return web.Readiness{Ready: s.Ready && ready, Parts: parts}
 }
@@ -110,6 +109,11 @@ func vectorsPart(s kb.Status) web.Part {
 	switch {
 	case slices.Contains(s.Degraded, "vectors"):
 		part.State, part.Problem = web.StateDegraded, "search by meaning is not available; answers rest on words alone"
+		if s.VectorTrouble != "" {
+			part.Problem += ": " + s.VectorTrouble
+		}
+	case s.VectorTrouble != "": // searched, and behind
+		part.State, part.Problem = web.StateDegraded, s.VectorTrouble
 	case progress.Vectors < progress.VectorsTotal:
 		part.State = web.StateLoading
 	}

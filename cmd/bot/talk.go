@@ -11,18 +11,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"citebot/internal/chat"
 	"citebot/internal/chat/discord"
 	"citebot/internal/chat/slack"
 	"citebot/internal/chat/web"
-	"citebot/internal/citations"
 	"citebot/internal/kb"
 	"citebot/internal/ledger"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -31,13 +27,9 @@ func ledgerFile(state string) string { return filepath.Join(state, "ledger.db") 
 // A talk is the bot on chat platforms: what it remembers, what answers, where it speaks.
 type talk struct {
 	ledger   *ledger.Ledger
+	proof    *proof // that the ledger can be written
 	desk     *chat.Desk
-	surfaces []surface            // those that are on
-	metrics  *prometheus.Registry // of all of these, and of the web
-
-	mu      sync.Mutex
-	checked time.Time
-	broken  error // of the ledger, as of checked
+	surfaces []surface // those that are on
 }
 
 // A surface is one chat platform, as the desk and the web need it.
@@ -59,14 +51,13 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) (*
 	if moved := l.Damaged(); moved != "" {
 		log.Error("the ledger was damaged and is begun anew; what was asked before is forgotten", slog.String("moved_to", moved))
 	}
-	t := &talk{ledger: l, metrics: prometheus.NewRegistry()}
+	t := &talk{ledger: l, proof: newProof(l.Healthy)}
 	t.desk, err = chat.NewDesk(chat.DeskConfig{
-		Ledger: l,
-		Answer: func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
-			return p.answerer.Answer(ctx, q, progress)
-		},
+		Ledger:   l,
+		Answer:   p.answer,
 		Limits:   map[string]chat.Limits{"slack": cfg.Slack.Limits.perMinute(), "discord": cfg.Discord.Limits.perMinute()},
-		Registry: t.metrics,
+		Asked:    p.observed.asked,
+		Registry: p.observed.registry,
 		Log:      log,
 	})
 	if err == nil && cfg.slackOn() {
@@ -74,7 +65,7 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) (*
 			BotToken: cfg.Slack.BotToken, AppToken: cfg.Slack.AppToken, SigningSecret: cfg.Slack.SigningSecret, APIURL: cfg.Slack.APIURL,
 			Rules:    cfg.slackRules(),
 			Home:     func() slack.Home { return slackHome(cfg, p) },
-			Registry: t.metrics,
+			Registry: p.observed.registry,
 			Log:      log,
 		}, t.desk)
 		t.surfaces, err = append(t.surfaces, s), slackErr
@@ -84,7 +75,7 @@ func openTalk(ctx context.Context, cfg config, p *pipeline, log *slog.Logger) (*
 			Token: cfg.Discord.Token, PublicKey: cfg.Discord.PublicKey, APIURL: cfg.Discord.APIURL, Shards: cfg.Discord.Shards,
 			Rules:    cfg.discordRules(),
 			Library:  discordLibrary(p),
-			Registry: t.metrics,
+			Registry: p.observed.registry,
 			Log:      log,
 		}, t.desk)
 		t.surfaces, err = append(t.surfaces, d), discordErr
@@ -113,7 +104,10 @@ func (t *talk) run(ctx context.Context) error {
 }
 
 // Close releases the ledger.
-func (t *talk) Close() error { return t.ledger.Close() }
+func (t *talk) Close() error {
+	t.proof.wait()
+	return t.ledger.Close()
+}
 
 // webhooks are the web addresses that platforms call.
 func (t *talk) webhooks() map[string]http.Handler {
@@ -127,8 +121,8 @@ func (t *talk) webhooks() map[string]http.Handler {
 // parts tell how the ledger and the platforms are, and whether the bot is ready as far as
 // they are concerned: the ledger can be written and, where there are platforms, one of
 // them is connected.
-func (t *talk) parts(ctx context.Context) (parts map[string]web.Part, ready bool) {
-	parts = map[string]web.Part{"ledger": t.ledgerPart(ctx), "slack": {State: web.StateOff}, "discord": {State: web.StateOff}}
+func (t *talk) parts(writable error) (parts map[string]web.Part, ready bool) {
+	parts = map[string]web.Part{"ledger": t.ledgerPart(writable), "slack": {State: web.StateOff}, "discord": {State: web.StateOff}}
 	reached := len(t.surfaces) == 0
 	for _, s := range t.surfaces {
 		connected, problem := s.Ready()
@@ -148,21 +142,10 @@ func platformPart(connected bool, problem string) web.Part {
 	return web.Part{State: web.StateOK}
 }
 
-// ledgerProof is how long a written ledger counts as one that can be written: probes come
-// often, and each proof is a write to the disk.
-const ledgerProof = time.Second
-
-func (t *talk) ledgerPart(ctx context.Context) web.Part {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if time.Since(t.checked) > ledgerProof {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-		defer cancel()
-		t.broken, t.checked = t.ledger.Healthy(ctx), time.Now()
-	}
+func (t *talk) ledgerPart(writable error) web.Part {
 	switch moved := t.ledger.Damaged(); {
-	case t.broken != nil:
-		return web.Part{State: web.StateFailed, Problem: t.broken.Error()}
+	case writable != nil:
+		return web.Part{State: web.StateFailed, Problem: writable.Error()}
 	case moved != "":
 		return web.Part{State: web.StateDegraded, Problem: fmt.Sprintf("the ledger was damaged and begun anew; the old one is %s in the state folder", filepath.Base(moved))}
 	}

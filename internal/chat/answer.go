@@ -21,6 +21,8 @@ type Answerer struct {
 	Similarity func(ctx context.Context, text string, others []string) ([]float64, error)
 	// SourceURL is the address that opens a passage version highlighted; nil: none.
 	SourceURL func(hash string) string
+	// Observe is told how long each stage of a question took that got through it; may be nil.
+	Observe func(stage Stage, took time.Duration)
 	// Signals is told what each question's confidence rests on, to fit it anew; may be nil.
 	Signals func(Question, Signals)
 	// Log gets one line a question; nil: discarded.
@@ -33,20 +35,18 @@ type Answerer struct {
 // Search's, such as kb.ErrBusy, or the context's.
 func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error) {
 	start := time.Now()
-	if progress == nil {
-		progress = func(Stage) {}
-	}
+	stages := stopwatch{progress: progress, observe: a.Observe}
 	text, refused := guard(q.Text)
 	if refused != nil {
 		return a.finish(reply(refused.reply), q, refused.reason, 0, start), nil
 	}
-	progress(Searching)
+	stages.begin(Searching)
 	in := inquire(text, q)
 	found, err := a.Search(ctx, in.Query)
 	if err != nil {
 		return citations.Answer{}, fmt.Errorf("search: %w", err)
 	}
-	progress(Reading)
+	stages.begin(Reading)
 	answer, signals, err := a.compose(ctx, in, found)
 	if err != nil {
 		return citations.Answer{}, err
@@ -54,9 +54,33 @@ func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Stage))
 	if a.Signals != nil {
 		a.Signals(q, signals)
 	}
-	progress(Checking)
+	stages.begin(Checking)
 	answer = a.checked(answer, found)
+	stages.end()
 	return a.finish(answer, q, "", len(found.Hits), start), nil
+}
+
+// A stopwatch tells of each stage as it begins, and how long it took when the next one does.
+type stopwatch struct {
+	progress func(Stage)                // may be nil
+	observe  func(Stage, time.Duration) // likewise
+	stage    Stage                      // that goes on; "": none
+	since    time.Time
+}
+
+func (w *stopwatch) begin(s Stage) {
+	w.end()
+	w.stage, w.since = s, time.Now()
+	if w.progress != nil {
+		w.progress(s)
+	}
+}
+
+func (w *stopwatch) end() {
+	if w.stage != "" && w.observe != nil {
+		w.observe(w.stage, time.Since(w.since))
+	}
+	w.stage = ""
 }
 
 // reply is an answer that is the bot's own words alone.

@@ -35,6 +35,7 @@ type Desk struct {
 	cfg     DeskConfig
 	metrics deskMetrics
 	tells   chan struct{} // bounds what goes on beside the turns
+	answers chan struct{} // bounds the answers being made, those that nobody waits for any more included
 
 	asking sync.Mutex // from looking whether a message was answered until it is accepted
 
@@ -53,6 +54,10 @@ type DeskConfig struct {
 	Answer func(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error)
 
 	Limits map[string]Limits // by platform; none: no limits
+
+	// Asked is told once of each question that somebody gets a reply to what came of it: its
+	// verdict or one of the ends above; nil: nobody is.
+	Asked func(platform, verdict string)
 
 	Registry prometheus.Registerer // nil: metrics are not kept
 	Log      *slog.Logger          // nil: discarded
@@ -76,9 +81,10 @@ const (
 	tooOld       = 24 * time.Hour   // an unfinished question older than this is answered no more
 	editWithin   = 5 * time.Minute  // after that a question's edit changes nothing
 	stopWithin   = 10 * time.Second // for turns in hand when the bot is told to stop
-	tellWithin   = 10 * time.Second
+	tellWithin   = 5 * time.Second
 	maxTells     = 16
-	threadCap    = 40 // answers in one thread: beyond it two bots talk to each other
+	maxAnswers   = 8 * workers // being made: a search that hangs must not take ever more with it
+	threadCap    = 40          // answers in one thread: beyond it two bots talk to each other
 	limitWindow  = time.Minute
 )
 
@@ -90,9 +96,13 @@ func NewDesk(cfg DeskConfig) (*Desk, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Asked == nil {
+		cfg.Asked = func(string, string) {}
+	}
 	d := &Desk{
 		cfg:     cfg,
 		tells:   make(chan struct{}, maxTells),
+		answers: make(chan struct{}, maxAnswers),
 		queues:  map[string]*queue{},
 		running: map[int64]context.CancelCauseFunc{},
 		told:    map[string]time.Time{},
@@ -171,6 +181,9 @@ func (d *Desk) Accept(ctx context.Context, p Platform, m Message) (Receipt, erro
 		err = d.listen(ctx, m)
 	default:
 		d.metrics.turns.WithLabelValues(m.Platform, t.Reason).Inc()
+		if m.Via != Overheard {
+			d.cfg.Asked(m.Platform, ends[t.Reason])
+		}
 		if m.ReplyURL != "" {
 			return Receipt{Fresh: true, Notice: notice}, nil
 		}

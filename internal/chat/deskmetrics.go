@@ -1,6 +1,22 @@
 package chat
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"citebot/internal/ledger"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// What comes of a question that gets no verdict, beside the verdicts in the metrics of all
+// surfaces.
+const (
+	EndFailed    = "failed"
+	EndBusy      = "busy"      // too many questions wait already
+	EndLimited   = "limited"   // the asker or the place has had its share
+	EndCancelled = "cancelled" // nobody waits for the answer any more
+)
+
+// ends are those of questions that are not answered, by the ledger's reasons.
+var ends = map[string]string{ledger.ReasonBusy: EndBusy, ledger.ReasonLimited: EndLimited}
 
 // deskMetrics count turns without keeping what was said. Every label has a fixed set of
 // values.

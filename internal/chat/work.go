@@ -237,8 +237,18 @@ func (d *Desk) answer(ctx context.Context, p Platform, t ledger.Turn, j *job) er
 	if t.Answer, err = json.Marshal(a); err != nil {
 		return err
 	}
-	_, err = d.cfg.Ledger.Update(ctx, t)
+	if _, err = d.cfg.Ledger.Update(ctx, t); err == nil && silent == "" && t.Revision == 0 {
+		d.cfg.Asked(t.Platform, endOf(a))
+	}
 	return err
+}
+
+// endOf is what came of a question, for the metrics.
+func endOf(a citations.Answer) string {
+	if a.Notice == sayFailed {
+		return EndFailed
+	}
+	return string(a.Verdict)
 }
 
 // runs lets Stop and edits end the answering of a turn.
@@ -280,9 +290,17 @@ func (d *Desk) working(ctx context.Context, p Platform, t ledger.Turn, j *job) (
 	}
 }
 
+// errHanging says that answers which nobody waits for any more have not come to an end.
+var errHanging = fmt.Errorf("earlier answers hang: %w", kb.ErrBusy)
+
 // ask gets an answer; when that takes longer than people like to wait it calls late
 // meanwhile.
 func (d *Desk) ask(ctx context.Context, t ledger.Turn, q Question, late func(ledger.Turn) (ledger.Turn, error)) (ledger.Turn, citations.Answer, error) {
+	select {
+	case d.answers <- struct{}{}:
+	default:
+		return t, citations.Answer{}, errHanging
+	}
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	type result struct {
@@ -291,6 +309,7 @@ func (d *Desk) ask(ctx context.Context, t ledger.Turn, q Question, late func(led
 	}
 	done := make(chan result, 1)
 	go func() {
+		defer func() { <-d.answers }()
 		defer func() {
 			if p := recover(); p != nil {
 				done <- result{err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}

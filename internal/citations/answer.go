@@ -26,6 +26,14 @@ type Answer struct {
 	Confidence float64   `json:"confidence"`        // 0 to 1, calibrated
 	TookMS     int64     `json:"took_ms"`
 	Degraded   []string  `json:"degraded"` // parts of the program that did not take part; never null
+	Usage      Usage     `json:"usage,omitzero"`
+}
+
+// Usage is how many tokens a model was given for an answer, and has written; zero where none
+// took part.
+type Usage struct {
+	Input  int `json:"input"`
+	Output int `json:"output"`
 }
 
 // PartKind says how a surface may set a part.

@@ -136,13 +136,18 @@ func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// ready adds to what the program says of itself that the web answers, and the line that
+// ready adds to what the program says of itself whether the web answers, and the line that
 // the ask page shows.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	now := s.cfg.Ready()
 	parts := map[string]Part{"web": {State: StateOK}}
 	for name, part := range now.Parts {
 		parts[name] = part
+	}
+	summary := now.summary()
+	if s.work.isStopping() {
+		parts["web"] = Part{State: StateDegraded, Problem: errStopping.Error()}
+		now.Ready, summary = false, textStop
 	}
 	status := http.StatusOK
 	if !now.Ready {
@@ -152,5 +157,5 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 		Ready   bool            `json:"ready"`
 		Summary string          `json:"summary,omitempty"`
 		Parts   map[string]Part `json:"parts"`
-	}{now.Ready, now.summary(), parts})
+	}{now.Ready, summary, parts})
 }

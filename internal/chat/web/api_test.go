@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -242,16 +243,20 @@ func TestReadyzNamesEachPart(t *testing.T) {
 }
 
 func TestMetricsCountWithoutWords(t *testing.T) {
-	s := newTestServer(t, newShop().config())
+	cfg := newShop().config()
+	var asked []string
+	cfg.Asked = func(verdict string) { asked = append(asked, verdict) }
+	s := newTestServer(t, cfg)
 	serve(s, "POST /api/ask", `{"question":"What does delivery cost?"}`)
 	serve(s, "POST /api/ask", `{"question":"busy"}`)
+	if want := []string{"answered", "busy"}; !slices.Equal(asked, want) {
+		t.Errorf("told of %q, want %q", asked, want)
+	}
 	serve(s, "GET /s/"+hashReturns, "")
 	serve(s, "GET /s/0123456789", "")
 	serve(s, "GET /wp-login.php", "")
 	page := serve(s, "GET /metrics", "").Body.String()
 	for _, line := range []string{
-		`citebot_web_questions_total{verdict="answered"} 1`,
-		`citebot_web_questions_total{verdict="busy"} 1`,
 		`citebot_web_answer_seconds_count 2`,
 		`citebot_web_requests_total{route="POST /api/ask",status="200"} 1`,
 		`citebot_web_requests_total{route="GET /s/{hash}",status="404"} 1`,

@@ -80,7 +80,11 @@ func (s *Server) ask(ctx context.Context, q chat.Question, progress func(chat.St
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	answer, err := s.inTurn(ctx, func() (citations.Answer, error) { return s.cfg.Ask(ctx, q, progress) })
-	s.metrics.question(s.outcome(answer, err), time.Since(start))
+	if err != nil && errors.Is(context.Cause(ctx), errStopping) {
+		err = errStopping
+	}
+	s.cfg.Asked(s.outcome(answer, err))
+	s.metrics.seconds.Observe(time.Since(start).Seconds())
 	return answer, err
 }
 
@@ -93,17 +97,17 @@ func (s *Server) inTurn(ctx context.Context, ask func() (citations.Answer, error
 	return ask()
 }
 
-// outcome is a question's label in the metrics.
+// outcome is what came of a question, for the metrics.
 func (s *Server) outcome(answer citations.Answer, err error) string {
 	switch {
 	case err == nil && known(answer.Verdict):
 		return string(answer.Verdict)
 	case s.isBusy(err):
-		return "busy"
-	case errors.Is(err, context.Canceled):
-		return "cancelled"
+		return chat.EndBusy
+	case errors.Is(err, context.Canceled), errors.Is(err, errStopping):
+		return chat.EndCancelled
 	}
-	return "failed"
+	return chat.EndFailed
 }
 
 func known(v citations.Verdict) bool {
@@ -115,6 +119,17 @@ func known(v citations.Verdict) bool {
 const (
 	atOnce = 8
 	inLine = 32
+)
+
+// The same for pages, each of which may take a whole document's memory, and for other
+// services' calls. Anybody can begin one of those and send it slowly, up to a megabyte of it,
+// before its signature tells that it is none of theirs: so many may be under way that it takes
+// as many strangers at once to keep a platform out.
+const (
+	pagesAtOnce = 64
+	pagesInLine = 448
+	hooksAtOnce = 1000
+	hooksInLine = 0
 )
 
 var errFull = errors.New("too many questions at once")
@@ -217,6 +232,7 @@ func (e refusal) Error() string { return e.text }
 const (
 	textBroken = "Something went wrong here, not with your question. Please try again; if it happens again, tell the people who run this bot."
 	textBusy   = "Many questions are being asked right now, or the documents are still being read. Please try again in a few seconds."
+	textStop   = "This bot is being stopped or restarted. Please try again in a moment."
 	textLate   = "That took too long and was stopped. Please try again, perhaps with a shorter question."
 )
 
@@ -232,6 +248,8 @@ func (s *Server) explain(err error) refusal {
 		return told
 	case s.isBusy(err):
 		return refusal{http.StatusServiceUnavailable, textBusy}
+	case errors.Is(err, errStopping):
+		return refusal{http.StatusServiceUnavailable, textStop}
 	case errors.Is(err, context.DeadlineExceeded):
 		s.cfg.Log.Warn("answer took too long", slog.Any("error", err))
 		return refusal{http.StatusGatewayTimeout, textLate}

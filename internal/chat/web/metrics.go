@@ -10,12 +10,11 @@ import (
 )
 
 // metrics count what people ask without keeping what they asked. Every label has a fixed
-// set of values: verdicts and refusals, routes, HTTP statuses.
+// set of values: routes, HTTP statuses.
 type metrics struct {
-	registry  *prometheus.Registry
-	questions *prometheus.CounterVec
-	seconds   prometheus.Histogram
-	requests  *prometheus.CounterVec
+	registry *prometheus.Registry
+	seconds  prometheus.Histogram
+	requests *prometheus.CounterVec
 }
 
 func newMetrics(registry *prometheus.Registry) (*metrics, error) {
@@ -24,10 +23,6 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 	}
 	m := &metrics{
 		registry: registry,
-		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "citebot_web_questions_total",
-			Help: "Questions asked over HTTP, by verdict, or by why there was none: busy, cancelled, failed.",
-		}, []string{"verdict"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "citebot_web_answer_seconds",
 			Help:    "How long answers over HTTP took, waiting in line included.",
@@ -38,7 +33,7 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 			Help: "HTTP requests by route and status.",
 		}, []string{"route", "status"}),
 	}
-	for _, c := range []prometheus.Collector{m.questions, m.seconds, m.requests} {
+	for _, c := range []prometheus.Collector{m.seconds, m.requests} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -46,13 +41,18 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
-}
+// Bounds of a scrape. Scrapers give up after ten seconds as a rule.
+const (
+	scrapesAtOnce = 4
+	scrapeWithin  = 5 * time.Second
+)
 
-func (m *metrics) question(verdict string, took time.Duration) {
-	m.questions.WithLabelValues(verdict).Inc()
-	m.seconds.Observe(took.Seconds())
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: scrapesAtOnce,
+		Timeout:             scrapeWithin,
+	})
 }
 
 // request counts r under the pattern that the mux matched: a path would be a label with

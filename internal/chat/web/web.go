@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"citebot/internal/chat"
@@ -56,6 +57,7 @@ type Config struct {
 	// themselves: no token, Host or origin is asked of them.
 	Webhooks map[string]http.Handler
 
+	Asked   func(verdict string) // told what came of each question: its verdict, or why there was none; nil: nobody is
 	Busy    error                // an error of Ask and Search that is this one means: try again in a moment
 	Metrics *prometheus.Registry // served at /metrics together with the package's own; nil: a new one
 	Log     *slog.Logger         // nil: discarded
@@ -67,10 +69,16 @@ type Server struct {
 	links     Links
 	keys      keys // empty when no token is needed
 	questions gate
+	pages     gate   // what costs no search
+	hooks     gate   // what other services call
+	work      *drain // all but probes and what other services call
+	conns     atomic.Int64
 	metrics   *metrics
 	assets    map[string]asset
 	templates *template.Template
 	handler   http.Handler
+
+	maxConns int64 // as the constant, but for tests
 }
 
 // New checks cfg and returns the surface; it listens to nothing and starts nothing.
@@ -86,10 +94,16 @@ func New(cfg Config) (*Server, error) {
 	if len(cfg.Audience) == 0 {
 		cfg.Audience = []string{"public"}
 	}
+	if cfg.Asked == nil {
+		cfg.Asked = func(string) {}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, links: links, keys: links.keys, questions: newGate(atOnce, inLine)}
+	s := &Server{
+		cfg: cfg, links: links, keys: links.keys, work: newDrain(), maxConns: maxConns,
+		questions: newGate(atOnce, inLine), pages: newGate(pagesAtOnce, pagesInLine), hooks: newGate(hooksAtOnce, hooksInLine),
+	}
 	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {
 		return nil, err
 	}
@@ -105,21 +119,22 @@ func New(cfg Config) (*Server, error) {
 
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.showAsk)
-	mux.HandleFunc("POST /{$}", s.postAsk)
-	mux.HandleFunc("POST /login", s.login)
-	mux.HandleFunc("POST /logout", s.logout)
-	mux.HandleFunc("GET /s/{hash}", s.showSource)
-	mux.HandleFunc("POST /api/ask", s.apiAsk)
-	mux.HandleFunc("GET /api/search", s.apiSearch)
-	mux.HandleFunc("POST /api/search", s.apiSearch)
-	mux.HandleFunc("GET /api/documents", s.apiDocuments)
+	page := func(h http.HandlerFunc) http.Handler { return s.inTurns(s.pages, s.working(h)) }
+	mux.Handle("GET /{$}", page(s.showAsk))
+	mux.Handle("POST /{$}", s.working(s.postAsk))
+	mux.Handle("POST /login", s.working(s.login)) // which strangers can send slowly, too
+	mux.Handle("POST /logout", s.working(s.logout))
+	mux.Handle("GET /s/{hash}", page(s.showSource))
+	mux.Handle("POST /api/ask", s.working(s.apiAsk))
+	mux.Handle("GET /api/search", s.working(s.apiSearch))
+	mux.Handle("POST /api/search", s.working(s.apiSearch))
+	mux.Handle("GET /api/documents", page(s.apiDocuments))
 	mux.HandleFunc("GET /static/{name}", s.showAsset)
 	mux.HandleFunc("GET /livez", s.live)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	for path, h := range s.cfg.Webhooks {
-		mux.Handle(path, h)
+		mux.Handle(path, s.inTurns(s.hooks, h))
 	}
 	mux.HandleFunc("/", s.notFound)
 	return mux
@@ -138,11 +153,11 @@ const (
 	answerWithin = 90 * time.Second
 	writeWithin  = answerWithin + 30*time.Second // queue and transfer on top
 	idleWithin   = 2 * time.Minute
-	stopWithin   = 5 * time.Second
 )
 
-// Serve answers requests on ln until ctx ends, then lets running ones finish for up to
-// five seconds. It closes ln, and returns nil when ctx was the reason to stop.
+// Serve answers requests on ln until ctx ends, and goes on with those in hand for up to
+// twenty seconds, in which it refuses others. It closes ln, and returns nil when ctx was the
+// reason to stop.
 //
 // It refuses a listener that other machines reach when New was told a loopback address.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
@@ -150,6 +165,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ln.Close()
 		return errNoToken(ln.Addr().String())
 	}
+	inHand, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
 	srv := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerWithin,
@@ -158,7 +175,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout:       idleWithin,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		BaseContext:       func(net.Listener) context.Context { return inHand },
+		ConnState:         s.door,
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(ln) }()
@@ -167,12 +185,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("web address %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
-	defer cancel()
-	if err := srv.Shutdown(stop); err != nil {
-		s.cfg.Log.Warn("requests cut off at shutdown", slog.Any("error", err))
-		srv.Close()
-	}
+	s.finish(srv, end)
 	<-stopped
 	return nil
 }
