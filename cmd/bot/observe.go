@@ -32,7 +32,7 @@ type observer struct {
 // What the labels can say. Series begin at 0, so that a dashboard has a line before there is
 // anything to count, and rate() sees the first.
 var (
-	surfaceNamesOn  = []string{"web", "slack", "discord"}
+	questionPlaces  = []string{"web", "slack", "discord"}
 	questionEndings = []string{
 		string(citations.Answered), string(citations.Unsure), string(citations.NoAnswer),
 		chat.EndFailed, chat.EndBusy, chat.EndLimited, chat.EndCancelled,
@@ -74,7 +74,7 @@ func newObserver() *observer {
 }
 
 func (o *observer) zero() {
-	for _, surface := range surfaceNamesOn {
+	for _, surface := range questionPlaces {
 		for _, ending := range questionEndings {
 			o.questions.WithLabelValues(surface, ending)
 		}

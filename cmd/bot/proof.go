@@ -69,6 +69,7 @@ func (p *proof) begin(age time.Duration) (done <-chan struct{}) {
 	return ended
 }
 
+// run writes. Whoever asked for it may be gone before it ends: [proof.wait] waits for it.
 func (p *proof) run(ended chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), proofWithin)
 	defer cancel()

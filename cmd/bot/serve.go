@@ -55,22 +55,27 @@ const stopWithin = 25 * time.Second
 func lastResort(ctx context.Context, log *slog.Logger, exit func(code int)) (stopped func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(stopWithin - time.Second/2)
-		defer timer.Stop()
 		select {
 		case <-done:
-		case <-timer.C:
-			mute := time.AfterFunc(time.Second/4, func() { exit(exitError) }) // the log may be what hangs
-			stacks := make([]byte, 1<<20)
-			log.Error("the bot could not stop in time and is ended", slog.String("goroutines", string(stacks[:runtime.Stack(stacks, true)])))
-			if mute.Stop() {
-				exit(exitError)
-			}
+		case <-time.After(stopWithin - time.Second/2):
+			endAnyway(log, exit)
 		}
 	})
 	return func() {
 		stop()
 		close(done)
+	}
+}
+
+// endAnyway says what everybody waits for and ends the process, also where it is the log that
+// hangs.
+func endAnyway(log *slog.Logger, exit func(code int)) {
+	mute := time.AfterFunc(time.Second/4, func() { exit(exitError) })
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	log.Error("the bot could not stop in time and is ended", slog.String("goroutines", string(stacks)))
+	if mute.Stop() {
+		exit(exitError)
 	}
 }
 

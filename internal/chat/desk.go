@@ -56,7 +56,7 @@ type DeskConfig struct {
 	Limits map[string]Limits // by platform; none: no limits
 
 	// Asked is told once of each question that somebody gets a reply to what came of it: its
-	// verdict or one of the ends above; nil: nobody is.
+	// verdict, or EndFailed, EndBusy or EndLimited; nil: nobody is.
 	Asked func(platform, verdict string)
 
 	Registry prometheus.Registerer // nil: metrics are not kept

@@ -6,8 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// What comes of a question that gets no verdict, beside the verdicts in the metrics of all
-// surfaces.
+// What came of a question that got no verdict, for the metrics of all surfaces.
 const (
 	EndFailed    = "failed"
 	EndBusy      = "busy"      // too many questions wait already

@@ -142,8 +142,8 @@ func (s *Server) working(h http.HandlerFunc) http.Handler {
 	})
 }
 
-// inTurns is a handler that a gate bounds.
-func (s *Server) inTurns(g gate, h http.Handler) http.Handler {
+// gated is a handler that a gate bounds.
+func (s *Server) gated(g gate, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		leave, err := g.enter(r.Context())
 		if err != nil {

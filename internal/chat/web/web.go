@@ -119,7 +119,7 @@ func New(cfg Config) (*Server, error) {
 
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	page := func(h http.HandlerFunc) http.Handler { return s.inTurns(s.pages, s.working(h)) }
+	page := func(h http.HandlerFunc) http.Handler { return s.gated(s.pages, s.working(h)) }
 	mux.Handle("GET /{$}", page(s.showAsk))
 	mux.Handle("POST /{$}", s.working(s.postAsk))
 	mux.Handle("POST /login", s.working(s.login)) // which strangers can send slowly, too
@@ -134,7 +134,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.metrics.handler())
 	for path, h := range s.cfg.Webhooks {
-		mux.Handle(path, s.inTurns(s.hooks, h))
+		mux.Handle(path, s.gated(s.hooks, h))
 	}
 	mux.HandleFunc("/", s.notFound)
 	return mux

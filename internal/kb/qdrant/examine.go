@@ -100,7 +100,7 @@ func (x *examiner) examine(ctx context.Context) {
 	if ok {
 		x.writer(ctx, used)
 	}
-	x.leftOver(ctx, names, used)
+	x.leftOver(ctx, names)
 }
 
 func (x *examiner) ok(what, format string, args ...any) {
@@ -129,14 +129,21 @@ func (x *examiner) server(ctx context.Context) bool {
 		x.failed(whatServer, err)
 		return false
 	}
-	version, major, minor := x.version, clientVersion[0], clientVersion[1]
-	if is, ok := minorOf(version); ok && (is[0] != major || is[1] < minor-1 || is[1] > minor+1) {
-		x.bad(whatServer, StateWarn, fmt.Sprintf("version %s at %s; this bot was made for %d.%d to %d.%d", version, x.address, major, minor-1, major, minor+1),
+	if isFar(x.version) {
+		major, minor := clientVersion[0], clientVersion[1]
+		x.bad(whatServer, StateWarn, fmt.Sprintf("version %s at %s; this bot was made for %d.%d to %d.%d", x.version, x.address, major, minor-1, major, minor+1),
 			"use one of these, or a newer bot, should anything not work")
 		return true
 	}
-	x.ok(whatServer, "version %s at %s", version, x.address)
+	x.ok(whatServer, "version %s at %s", x.version, x.address)
 	return true
+}
+
+// isFar says whether a version is more than a minor one away from the client's; not what is no
+// version.
+func isFar(version string) bool {
+	is, ok := minorOf(version)
+	return ok && (is[0] != clientVersion[0] || max(is[1], clientVersion[1])-min(is[1], clientVersion[1]) > 1)
 }
 
 // minorOf is 1.17 of 1.17.4; not ok for what is no version.
@@ -327,10 +334,10 @@ func (x *examiner) lockFile(file string) {
 }
 
 // leftOver tells of collections that were made for other models, as far as it comes in time.
-func (x *examiner) leftOver(ctx context.Context, names []string, used string) {
+func (x *examiner) leftOver(ctx context.Context, names []string) {
 	for _, name := range names {
 		ours := strings.HasPrefix(name, "citebot_") || x.cfg.Collection != "" && (name == x.cfg.Collection || strings.HasPrefix(name, x.cfg.Collection+"_"))
-		if !ours || name == used || ctx.Err() != nil {
+		if !ours || ctx.Err() != nil {
 			continue
 		}
 		info, err := x.info(ctx, name)

@@ -3,6 +3,7 @@ package qdrant
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"citebot/internal/kb/qdrant/qdranttest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
 )
@@ -96,6 +98,7 @@ ok Qdrant collection: citebot_random-1_64 is not there yet; the bot makes it
 ok Qdrant writer: nobody; the next bot that starts writes`},
 		{"in use", qdranttest.Options{APIKey: "hush"}, func(t *testing.T, _ *qdranttest.Server, cfg *Config) {
 			cfg.APIKey, cfg.Holder, cfg.Quantise = "hush", "office", true
+			cfg.Registry = prometheus.NewRegistry()
 			puts(t, *cfg, 3)
 		}, serves + `
 ok Qdrant key: QDRANT_API_KEY is accepted
@@ -155,6 +158,11 @@ problem Qdrant collection: products holds 1 point and is not citebot's → name 
 			server.Recreate("products", 3, qdrant.Distance_Dot)
 		}, serves + open + `
 problem Qdrant collection: products holds vectors of 3 values by Dot, this bot's have 64 by Cosine → name another with QDRANT_COLLECTION, or delete it`},
+		{"another distance", qdranttest.Options{}, func(_ *testing.T, server *qdranttest.Server, cfg *Config) {
+			cfg.Collection = "products"
+			server.Recreate("products", 64, qdrant.Distance_Dot)
+		}, serves + open + `
+problem Qdrant collection: products holds vectors of 64 values by Dot, this bot's have 64 by Cosine → name another with QDRANT_COLLECTION, or delete it`},
 		{"newer", qdranttest.Options{Version: "1.19.0"}, nil, `
 warn Qdrant server: version 1.19.0 at HOST; this bot was made for 1.16 to 1.18 → use one of these, or a newer bot, should anything not work
 ` + open + `
@@ -210,24 +218,27 @@ func TestExamineTrouble(t *testing.T) {
 		{"the list hangs", qdranttest.Mischief{Method: qdranttest.ListCollections, Hang: true}, `problem Qdrant server: HOST: no answer to "list" within 3s → `},
 		{"collections hang", qdranttest.Mischief{Method: qdranttest.GetCollection, Hang: true}, `problem Qdrant collection: HOST: no answer to "info" within 3s → `},
 		{"the lease hangs", qdranttest.Mischief{Method: qdranttest.Get, Hang: true}, `problem Qdrant writer: HOST: no answer to "lease" within 3s → `},
-		{"broken", qdranttest.Mischief{Method: qdranttest.GetCollection, Code: codes.Internal, Message: "Service internal error: disk"}, "problem Qdrant collection: HOST: Service internal error: disk (info, Internal) → see Qdrant's log"},
+		{"broken", qdranttest.Mischief{Method: qdranttest.GetCollection, Code: codes.Internal, Message: "Service internal error: hush"}, "problem Qdrant collection: HOST: Service internal error: … (info, Internal) → see Qdrant's log"},
 		{"too many calls", qdranttest.Mischief{Method: qdranttest.ListCollections, Code: codes.ResourceExhausted, Message: "rate", RetryAfter: 30}, "refuses more calls for 30 s"},
-		{"forbidden", qdranttest.Mischief{Method: qdranttest.ListCollections, Code: codes.PermissionDenied, Message: "no"}, "problem Qdrant key: HOST: it wants a key"},
+		{"forbidden", qdranttest.Mischief{Method: qdranttest.ListCollections, Code: codes.PermissionDenied, Message: "no"}, "problem Qdrant key: HOST: it refused QDRANT_API_KEY"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := qdranttest.New(t, qdranttest.Options{})
-			cfg := Config{URL: server.URL(), Model: "random/1", Dim: kbtest.Dim, Collection: "support"}
+			cfg := Config{URL: server.URL(), Model: "random/1", Dim: kbtest.Dim, Collection: "support", APIKey: "hush"}
 			puts(t, cfg, 1)
-			puts(t, Config{URL: server.URL(), Model: "old/1", Dim: 8}, 1)
+			for i := range 10 {
+				server.Recreate(fmt.Sprintf("citebot_%d", i), 8, qdrant.Distance_Cosine)
+			}
 			server.Misbehave(-1, test.mischief)
 			defer server.Behave() // the stores give their leases back
-			begun := time.Now()
+			calls, begun := server.Calls(test.mischief.Method), time.Now()
 			if found := examined(t, server, cfg); !strings.Contains(found, test.want) {
 				t.Errorf("found:\n%s", found)
 			}
-			if took := time.Since(begun); took > 4*examineWithin {
-				t.Errorf("took %v", took)
+			n, took := server.Calls(test.mischief.Method)-calls, time.Since(begun)
+			if took > 4*examineWithin || test.mischief.Hang && n > 3 {
+				t.Errorf("%d calls in %v", n, took)
 			}
 		})
 	}
@@ -265,6 +276,7 @@ func TestExamineLockFile(t *testing.T) {
 	check("ok Qdrant writer: a bot of this machine, which has locked DIR/writer.lock")
 	must(t, s.Close())
 	check("ok Qdrant writer: nobody has locked DIR/writer.lock; the next bot that starts writes")
+	puts(t, cfg, 1) // nothing keeps the file locked
 	cfg.LeaseFile = filepath.Join(dir, "no", "where")
 	check("no such file or directory → let this user write it, or name another with lease_file in bot.yaml")
 }
@@ -280,6 +292,44 @@ func TestReadsOnly(t *testing.T) {
 	} {
 		if readsOnly(key) != want {
 			t.Errorf("%q: %v", key, !want)
+		}
+	}
+}
+
+func TestIsLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "127.0.0.1": true, "127.8.0.1": true, "::1": true,
+		"0.0.0.0": false, "10.0.0.7": false, "qdrant": false, "localhost.example.com": false, "": false,
+	} {
+		if isLoopback(host) != want {
+			t.Errorf("%q: %v", host, !want)
+		}
+	}
+}
+
+// What Qdrant says of a collection's health is passed on.
+func TestHealth(t *testing.T) {
+	for want, info := range map[string]*qdrant.CollectionInfo{
+		"ok it is so":  {Status: qdrant.CollectionStatus_Green, OptimizerStatus: &qdrant.OptimizerStatus{Ok: true}},
+		"ok it is so ": {Status: qdrant.CollectionStatus_Yellow}, // it is being optimised
+		"warn it is so; Qdrant calls its state red":                 {Status: qdrant.CollectionStatus_Red},
+		"warn it is so; Qdrant could not optimise it: no disk left": {Status: qdrant.CollectionStatus_Red, OptimizerStatus: &qdrant.OptimizerStatus{Error: "no disk left"}},
+	} {
+		x := examiner{}
+		x.health("it is so", info)
+		if got := x.found[0].State + " " + x.found[0].Detail; got != strings.TrimSpace(want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestIsFar(t *testing.T) {
+	for version, want := range map[string]bool{
+		"1.15.9": true, "1.16.0": false, "1.17.4": false, "1.18.2": false, "1.19.0": true, "2.17.0": true, "0.17.0": true,
+		"master": false, "1": false, "": false, "1.x.0": false,
+	} {
+		if isFar(version) != want {
+			t.Errorf("%q: %v", version, !want)
 		}
 	}
 }

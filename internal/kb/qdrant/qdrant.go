@@ -82,7 +82,7 @@ type times struct {
 }
 
 var usualTimes = times{
-	search: time.Second, ask: 3 * time.Second, page: 5 * time.Second, write: 10 * time.Second, create: 15 * time.Second,
+	search: 2 * time.Second, ask: 3 * time.Second, page: 5 * time.Second, write: 10 * time.Second, create: 15 * time.Second,
 	renew: 5 * time.Second, lasts: 15 * time.Second,
 }
 
