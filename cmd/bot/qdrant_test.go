@@ -512,7 +512,9 @@ func TestQdrantSharedByTwo(t *testing.T) {
 	one.copyDoc(two, "returns.md")
 	first = one.start()
 	second.stop()
-	one.writes("")
+	if one.writer() == two.name() {
+		t.Error("a bot that has stopped holds the lease")
+	}
 	one.change(first, "returns.md", "38 days", "39 days")
 	one.reflected()
 	one.writes(one.name())

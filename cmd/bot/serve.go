@@ -139,9 +139,12 @@ func (b *bot) followLoad(ctx context.Context, status func() kb.Status, log *slog
 		log.Info("loading", slog.String("step", s.what), slog.Int("done", s.done), slog.Int("of", s.total))
 	}
 	defer b.say.progress.clear()
-	for {
+	for trouble := 0; ; {
 		s := status()
-		if s.Ready && s.Progress.Vectors >= s.Progress.VectorsTotal {
+		if trouble++; s.VectorTrouble == "" {
+			trouble = 0
+		}
+		if s.Ready && (s.Progress.Vectors >= s.Progress.VectorsTotal || trouble > 3*int(time.Second/loadPoll)) { // the log says what the trouble is
 			b.loaded(s, log)
 			return nil
 		}

@@ -175,6 +175,8 @@ type fusion struct {
 	lexical  []lexicalHit
 	vectors  []Scored
 	vectored func(hash string) bool
+
+	top, low float64 // cosines of the nearest and the farthest of the vectors that count
 }
 
 // candidate is a passage of either ranking.
@@ -238,7 +240,10 @@ func (f *fusion) addVectors(get func(string) *candidate) {
 	rank := 0
 	for _, h := range f.vectors {
 		if c := get(h.Key); c != nil {
-			rank++
+			if rank++; rank == 1 {
+				f.top = h.Score
+			}
+			f.low = h.Score
 			c.vector = Leg{rank, h.Score}
 		}
 	}
@@ -254,11 +259,10 @@ func (f *fusion) fuse(c *candidate) float64 {
 	if len(f.vectors) == 0 || c.vector.Rank == 0 && !f.vectored(c.passage.Hash) {
 		return lexical
 	}
-	top, low := f.vectors[0].Score, f.vectors[len(f.vectors)-1].Score
 	if c.vector.Rank > 0 {
 		near = 1
-		if top > low {
-			near = (c.vector.Score - low) / (top - low)
+		if f.top > f.low {
+			near = (c.vector.Score - f.low) / (f.top - f.low)
 		}
 	}
 	return bm25Share*lexical + (1-bm25Share)*near

@@ -68,7 +68,7 @@ func (l *Library) scan(ctx context.Context, rescan bool) (waiting bool, found li
 	}
 	l.tidy(ctx)
 	waiting = again || d.waiting
-	if l.vecs != nil && !waiting {
+	if l.vecs != nil && !waiting && len(l.manifest().passages) > 0 { // an empty folder may be one that is not mounted
 		l.vecs.settle()
 	}
 	if !waiting || time.Since(l.scanner.started) > patience {
@@ -88,14 +88,17 @@ const patience = 3 * time.Second
 // noteFolder notes the files that are not read, and logs them when they change.
 func (l *Library) noteFolder(skipped []string) {
 	slices.Sort(skipped)
+	var before []string
 	l.note(func(n *notes) {
-		if len(skipped) > 0 && !slices.Equal(skipped, n.skipped) {
-			l.log.Info("files of other kinds skipped", "count", len(skipped), "first", skipped[:min(len(skipped), 10)])
-		}
+		before = n.skipped
 		n.skipped, n.folder = skipped, ""
 	})
+	if len(skipped) > 0 && !slices.Equal(skipped, before) {
+		l.log.Info("files of other kinds skipped", "count", len(skipped), "first", skipped[:min(len(skipped), 10)])
+	}
 }
 
+// note changes the notes. Searches wait for it: f must not log.
 func (l *Library) note(f func(*notes)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,12 +179,11 @@ func (l *Library) holdBack(lost, total int, rescan bool) bool {
 		return false
 	}
 	text := fmt.Sprintf("%d of %d documents vanished at once: they go on answering until two more scans find them gone; is the folder %s mounted?", lost, total, l.cfg.Docs)
-	l.note(func(n *notes) {
-		if n.held == "" {
-			l.log.Error("mass deletion held back", "problem", text)
-		}
-		n.held = text
-	})
+	first := false
+	l.note(func(n *notes) { first, n.held = n.held == "", text })
+	if first {
+		l.log.Error("mass deletion held back", "problem", text)
+	}
 	return true
 }
 

@@ -25,6 +25,8 @@ type away struct {
 	due     time.Time
 	took    time.Duration // the last check
 	backoff *backoff.ExponentialBackOff
+	reads   bool      // another bot writes
+	other   int       // strangers at the last check
 	follows time.Time // since when another bot has to write what is missing; zero: nothing waits for one
 }
 
@@ -56,10 +58,11 @@ func (a *away) untilWritten() pause {
 	return pause{least: max(a.again, 20*a.took)}
 }
 
-// follow notes whether something waits for another bot to write it.
-func (a *away) follow(waits bool) {
+// follow notes whether another bot writes, and whether something waits for it.
+func (a *away) follow(reads, waits bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.reads = reads
 	if !waits {
 		a.follows = time.Time{}
 	} else if a.follows.IsZero() {
@@ -160,27 +163,30 @@ func (v *vectorQueue) check(ctx context.Context) error {
 // missed notes that a check failed, and says so when the reason is another than before.
 func (v *vectorQueue) missed(err error) error {
 	v.away.mu.Lock()
-	defer v.away.mu.Unlock()
-	if v.away.why == nil || v.away.why.Error() != err.Error() {
+	was := v.away.why
+	v.away.why = err
+	v.away.mu.Unlock()
+	if was == nil || was.Error() != err.Error() {
 		v.log.Warn("the vector store cannot be used, answers rest on words alone until it can", "reason", err)
 	}
-	v.away.why = err
 	return err
 }
 
 // back notes that the store is there. Checks take at most a twentieth of the time.
 func (v *vectorQueue) back(took time.Duration, stored, lost, strangers int) {
-	v.away.mu.Lock()
-	defer v.away.mu.Unlock()
+	a := v.away
+	a.mu.Lock()
+	was, other, reads := a.why, a.other, a.reads
+	a.why, a.took, a.other = nil, took, strangers
+	a.due = time.Now().Add(max(a.every, 20*took))
+	a.backoff.Reset()
+	a.mu.Unlock()
 	switch {
-	case v.away.why != nil:
+	case was != nil:
 		v.log.Info("vectors are available", "stored", stored, "missing", v.missing(), "strangers", strangers)
-	case lost > 0 || strangers > 0:
+	case !reads && (lost > 0 || strangers > other):
 		v.log.Warn("the vector store was not as it was left, mending it", "lost", lost, "strangers", strangers)
 	}
-	v.away.why, v.away.took = nil, took
-	v.away.due = time.Now().Add(max(v.away.every, 20*took))
-	v.away.backoff.Reset()
 }
 
 // compare makes held what the store holds of what is wanted, queues the rest, and returns

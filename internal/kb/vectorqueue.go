@@ -425,7 +425,7 @@ func (v *vectorQueue) turn(ctx context.Context) pause {
 	}
 	more, err := v.step(ctx)
 	if follows := errors.Is(err, ErrNotWriter); v.away != nil && (follows || err == nil) {
-		v.away.follow(follows && v.missing() > 0)
+		v.away.follow(follows, follows && v.missing() > 0)
 		if follows {
 			return v.away.untilWritten()
 		}

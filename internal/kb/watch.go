@@ -105,12 +105,11 @@ func (l *Library) noteWatch(err error) {
 	if err != nil {
 		text = fmt.Sprintf("file events are incomplete (%s): changes are found by rescanning every %s", err, l.cfg.Rescan)
 	}
-	l.note(func(n *notes) {
-		if text != "" && n.watch == "" {
-			l.log.Warn("file events are incomplete, rescanning instead", "reason", err, "every", l.cfg.Rescan)
-		}
-		n.watch = text
-	})
+	first := false
+	l.note(func(n *notes) { first, n.watch = n.watch == "", text })
+	if first && err != nil {
+		l.log.Warn("file events are incomplete, rescanning instead", "reason", err, "every", l.cfg.Rescan)
+	}
 }
 
 // A watcher watches folders for anything that happens in them. Its zero value watches

@@ -29,7 +29,7 @@ func (s *Store) call(ctx context.Context, name string, within time.Duration, f f
 	}
 	s.metrics.took(name, time.Since(started), err)
 	if err != nil {
-		return s.explain(ctx, name, within, err)
+		return s.explain(ctx, name, time.Since(started), err)
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func isCode(err error, code codes.Code) bool {
 
 // explain says in words what went wrong and what to do. It keeps the context's own errors,
 // by which a caller knows that it was not Qdrant.
-func (s *Store) explain(ctx context.Context, name string, within time.Duration, err error) error {
+func (s *Store) explain(ctx context.Context, name string, took time.Duration, err error) error {
 	var limit *qdrant.QdrantResourceExhaustedError
 	if errors.As(err, &limit) {
 		s.limit(time.Duration(limit.RetryAfterS) * time.Second)
@@ -69,11 +69,11 @@ func (s *Store) explain(ctx context.Context, name string, within time.Duration, 
 		return context.Canceled
 	}
 	st := status.Convert(cause(err))
-	return &failure{st.Code(), fmt.Sprintf("Qdrant at %s: %s", s.address, s.inWords(name, within, st))}
+	return &failure{st.Code(), fmt.Sprintf("Qdrant at %s: %s", s.address, s.inWords(name, took, st))}
 }
 
 // inWords is what a status means to whoever runs the bot.
-func (s *Store) inWords(name string, within time.Duration, st *status.Status) string {
+func (s *Store) inWords(name string, took time.Duration, st *status.Status) string {
 	text := st.Message()
 	has := func(words ...string) bool {
 		for _, w := range words {
@@ -84,10 +84,12 @@ func (s *Store) inWords(name string, within time.Duration, st *status.Status) st
 		return false
 	}
 	switch code := st.Code(); {
+	case (code == codes.Unauthenticated || code == codes.PermissionDenied) && s.cfg.APIKey == "":
+		return "it wants a key; set QDRANT_API_KEY to one that may write collections"
 	case code == codes.Unauthenticated || code == codes.PermissionDenied:
 		return "it refused QDRANT_API_KEY; set a key that may write collections"
 	case code == codes.DeadlineExceeded || code == codes.Canceled:
-		return fmt.Sprintf("no answer to %q within %v; is it busy, or is this another program's port?", name, within)
+		return fmt.Sprintf("no answer to %q for %v; is it busy, or is this another program's port?", name, max(took.Round(100*time.Millisecond), 100*time.Millisecond))
 	case has("first record does not look like a TLS handshake"):
 		return "it speaks no TLS; write http:// in QDRANT_URL"
 	case has("certificate"):

@@ -214,10 +214,10 @@ func TestExamineTrouble(t *testing.T) {
 		mischief qdranttest.Mischief
 		want     string // part of the last line
 	}{
-		{"all hang", qdranttest.Mischief{Hang: true}, `problem Qdrant server: HOST: no answer to "health" within 3s → `},
-		{"the list hangs", qdranttest.Mischief{Method: qdranttest.ListCollections, Hang: true}, `problem Qdrant server: HOST: no answer to "list" within 3s → `},
-		{"collections hang", qdranttest.Mischief{Method: qdranttest.GetCollection, Hang: true}, `problem Qdrant collection: HOST: no answer to "info" within 3s → `},
-		{"the lease hangs", qdranttest.Mischief{Method: qdranttest.Get, Hang: true}, `problem Qdrant writer: HOST: no answer to "lease" within 3s → `},
+		{"all hang", qdranttest.Mischief{Hang: true}, `problem Qdrant server: HOST: no answer to "health" for 3s → `},
+		{"the list hangs", qdranttest.Mischief{Method: qdranttest.ListCollections, Hang: true}, `problem Qdrant server: HOST: no answer to "list" for 3s → `},
+		{"collections hang", qdranttest.Mischief{Method: qdranttest.GetCollection, Hang: true}, `problem Qdrant collection: HOST: no answer to "info" for 3s → `},
+		{"the lease hangs", qdranttest.Mischief{Method: qdranttest.Get, Hang: true}, `problem Qdrant writer: HOST: no answer to "lease" for 3s → `},
 		{"broken", qdranttest.Mischief{Method: qdranttest.GetCollection, Code: codes.Internal, Message: "Service internal error: hush"}, "problem Qdrant collection: HOST: Service internal error: … (info, Internal) → see Qdrant's log"},
 		{"too many calls", qdranttest.Mischief{Method: qdranttest.ListCollections, Code: codes.ResourceExhausted, Message: "rate", RetryAfter: 30}, "refuses more calls for 30 s"},
 		{"forbidden", qdranttest.Mischief{Method: qdranttest.ListCollections, Code: codes.PermissionDenied, Message: "no"}, "problem Qdrant key: HOST: it refused QDRANT_API_KEY"},

@@ -102,7 +102,7 @@ func TestTroubleIsExplained(t *testing.T) {
 		{"no such host", "http://qdrant.invalid:6334", "", "its host's name leads nowhere"},
 		{"silence", qdranttest.NewSilent(t), "", "no answer to"},
 		{"another port", qdranttest.NewREST(t), "", "the gRPC port, 6334 unless changed, not the one of the REST API, 6333"},
-		{"no key", locked.URL(), "", "it refused QDRANT_API_KEY"},
+		{"no key", locked.URL(), "", "it wants a key; set QDRANT_API_KEY"},
 		{"wrong key", locked.URL(), "wrong-key", "it refused QDRANT_API_KEY"},
 		{"no TLS there", https(open.URL()), "", "write http:// in QDRANT_URL"},
 		{"TLS there", "http" + strings.TrimPrefix(secured.URL(), "https"), "", "with TLS write https:// in QDRANT_URL"},
