@@ -15,7 +15,7 @@ func TestPostsDespiteFaults(t *testing.T) {
 	for name, fault := range map[string]discordtest.Fault{
 		"429":                 discordtest.RateLimited(200 * time.Millisecond),
 		"429, shared":         {RetryAfter: 200 * time.Millisecond, Shared: true},
-		"429, all routes":     {RetryAfter: 300 * time.Millisecond, Global: true},
+		"429, all routes":     {RetryAfter: time.Second, Global: true},
 		"lost after it":       discordtest.Lost(),
 		"dropped before it":   discordtest.Dropped(),
 		"bad gateway":         discordtest.BadGateway(),
