@@ -664,7 +664,7 @@ func TestSlackLedgerIsDamaged(t *testing.T) {
 	t.Parallel()
 	h := newSlackHouse(t)
 	var past atomic.Int64
-	h.Now = func() time.Time { return time.Now().Add(-time.Duration(past.Load())) }
+	h.SetNow(func() time.Time { return time.Now().Add(-time.Duration(past.Load())) })
 	past.Store(int64(time.Minute))
 	bot := h.start()
 	old := h.ask(slacktest.General, askReturn)

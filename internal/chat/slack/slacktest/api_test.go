@@ -392,7 +392,7 @@ func TestEphemeral(t *testing.T) {
 func TestStatus(t *testing.T) {
 	s, ctx := New(t), timely(t)
 	now := time.Now()
-	s.Now = func() time.Time { return now }
+	s.SetNow(func() time.Time { return now })
 	api := newAPI(s)
 	q := s.Mention(Alice, General, "How long?")
 	set := func(status string) {

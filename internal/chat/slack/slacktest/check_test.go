@@ -380,7 +380,7 @@ func TestBrokenBodies(t *testing.T) {
 func TestTooFast(t *testing.T) {
 	s, ctx := New(t), timely(t)
 	now := time.Now()
-	s.Now = func() time.Time { return now }
+	s.SetNow(func() time.Time { return now })
 	api := newAPI(s)
 	post := func(channel string, wait time.Duration) int {
 		now = now.Add(wait)

@@ -264,7 +264,7 @@ func TestRetryAfterWindow(t *testing.T) {
 	s.Tolerate = true
 	var mu sync.Mutex
 	now := time.Now()
-	s.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	s.SetNow(func() time.Time { mu.Lock(); defer mu.Unlock(); return now })
 	pass := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
 	api := newAPI(s)
 	post := func(channel string) time.Duration {
@@ -357,7 +357,7 @@ func TestResponseURL(t *testing.T) {
 	s, ctx := New(t), timely(t)
 	s.Tolerate = true
 	now := time.Now()
-	s.Now = func() time.Time { return now }
+	s.SetNow(func() time.Time { return now })
 	api := newAPI(s)
 	post := func(u string) int {
 		_, _, err := api.PostMessageContext(ctx, General, plainly("a"), slack.MsgOptionResponseURL(u, "ephemeral"))

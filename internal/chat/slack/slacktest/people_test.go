@@ -396,7 +396,7 @@ func TestTriggers(t *testing.T) {
 	s, ctx := New(t), timely(t)
 	s.Tolerate = true
 	now := s.now()
-	s.Now = func() time.Time { return now }
+	s.SetNow(func() time.Time { return now })
 	api := newAPI(s)
 	open := func(id string) string {
 		_, err := api.OpenViewContext(ctx, id, feedbackModal())

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -53,9 +54,10 @@ type Server struct {
 	AllowMention []string // ids of user groups and users that posts may mention
 	AllowLinks   []string // what the URL of each link must begin with one of; nil: no links
 
-	Tolerate bool             // Close reports nothing
-	Forget   bool             // keep counts, latencies and the newest messages only
-	Now      func() time.Time // nil: time.Now
+	Tolerate bool // Close reports nothing
+	Forget   bool // keep counts, latencies and the newest messages only
+
+	clock atomic.Pointer[func() time.Time] // nil: time.Now
 
 	t       testing.TB
 	http    *httptest.Server
@@ -138,9 +140,12 @@ func (s *Server) populate() {
 	}
 }
 
+// SetNow makes the server read its time elsewhere.
+func (s *Server) SetNow(now func() time.Time) { s.clock.Store(&now) }
+
 func (s *Server) now() time.Time {
-	if s.Now != nil {
-		return s.Now()
+	if now := s.clock.Load(); now != nil {
+		return (*now)()
 	}
 	return time.Now()
 }

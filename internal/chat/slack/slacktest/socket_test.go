@@ -268,7 +268,7 @@ func TestLateAck(t *testing.T) {
 	s := New(t)
 	s.Tolerate = true
 	var late time.Duration
-	s.Now = func() time.Time { return time.Now().Add(late) }
+	s.SetNow(func() time.Time { return time.Now().Add(late) })
 	ws := dial(t, s)
 	act := s.Send(s.Command(Alice, General, "/ask", ""))
 	s.See(func(*State) { late = 4 * time.Second })
