@@ -118,7 +118,7 @@ func (l *Library) searchVectors(ctx context.Context, m *manifest, q Query) (leg 
 	if l.vecs == nil {
 		return leg
 	}
-	if err := l.vecs.unreachable(); err != nil {
+	if err := l.vecs.mistrusted(); err != nil {
 		return vectorLeg{err: fmt.Errorf("%w: %w", errAway, err)}
 	}
 	leg.err = guard(func() (err error) {
@@ -176,7 +176,8 @@ type fusion struct {
 	vectors  []Scored
 	vectored func(hash string) bool
 
-	top, low float64 // cosines of the nearest and the farthest of the vectors that count
+	best     float64 // BM25 score of the best that counts
+	top, low float64 // cosines of the nearest and the farthest that count
 }
 
 // candidate is a passage of either ranking.
@@ -202,7 +203,7 @@ func (f *fusion) hits() []Hit {
 
 // candidates scores every passage of either leg. What the manifest does not hold is of
 // another generation and dropped; the audience was part of both queries and is checked
-// again.
+// again. What is dropped has no part in the others' scores.
 func (f *fusion) candidates() []*candidate {
 	byHash := map[string]*candidate{}
 	var out []*candidate
@@ -229,7 +230,9 @@ func (f *fusion) addLexical(get func(string) *candidate) {
 	rank := 0
 	for _, h := range f.lexical {
 		if c := get(h.hash); c != nil {
-			rank++
+			if rank++; rank == 1 {
+				f.best = h.score
+			}
 			c.bm25 = Leg{rank, h.score}
 			c.coverage, c.matched = h.coverage, h.matched
 		}
@@ -253,8 +256,8 @@ func (f *fusion) addVectors(get func(string) *candidate) {
 // still to come, or a search without vectors, goes by BM25 alone.
 func (f *fusion) fuse(c *candidate) float64 {
 	lexical, near := 0.0, 0.0
-	if len(f.lexical) > 0 && f.lexical[0].score > 0 {
-		lexical = c.bm25.Score / f.lexical[0].score
+	if f.best > 0 {
+		lexical = c.bm25.Score / f.best
 	}
 	if len(f.vectors) == 0 || c.vector.Rank == 0 && !f.vectored(c.passage.Hash) {
 		return lexical
