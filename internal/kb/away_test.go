@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // elsewhere is a store in another process: it can be down, hang, be written by another bot,
@@ -27,6 +23,10 @@ type elsewhere struct {
 	hangs  bool
 	writer bool // another bot is the writer
 	calls  map[string]int
+
+	putErr, searchErr   error         // of calls that do something
+	slowPut, slowSearch time.Duration // likewise
+	inPut, inKeys       func()        // called once in the middle of the next
 }
 
 func newElsewhere() *elsewhere {
@@ -70,7 +70,19 @@ func (e *elsewhere) Put(ctx context.Context, vectors []Vector) error {
 	if err != nil {
 		return err
 	}
+	time.Sleep(e.slowPut)
+	once(&e.inPut)
+	if e.putErr != nil {
+		return e.putErr
+	}
 	return e.MemoryVectors.Put(ctx, vectors)
+}
+
+func once(f *func()) {
+	if now := *f; now != nil {
+		*f = nil
+		now()
+	}
 }
 
 func (e *elsewhere) Delete(ctx context.Context, keys []string) error {
@@ -85,6 +97,10 @@ func (e *elsewhere) Search(ctx context.Context, vector []float32, audiences []st
 	if err := e.begin(ctx, "search", false); err != nil {
 		return nil, err
 	}
+	time.Sleep(e.slowSearch)
+	if e.searchErr != nil {
+		return nil, e.searchErr
+	}
 	return e.MemoryVectors.Search(ctx, vector, audiences, k)
 }
 
@@ -92,7 +108,9 @@ func (e *elsewhere) Keys(ctx context.Context) ([]string, error) {
 	if err := e.begin(ctx, "keys", false); err != nil {
 		return nil, err
 	}
-	return e.MemoryVectors.Keys(ctx)
+	keys, err := e.MemoryVectors.Keys(ctx)
+	once(&e.inKeys)
+	return keys, err
 }
 
 var errDown = errors.New("nobody is there: start it")
@@ -115,7 +133,7 @@ func (f *fixture) running(do func()) {
 	f.Helper()
 	ctx, stop := context.WithCancel(f.Context())
 	done := make(chan error, 1)
-	f.lib.vecs.away.backoff.InitialInterval = 5 * time.Millisecond
+	f.lib.vecs.away.tries.InitialInterval = 5 * time.Millisecond
 	f.lib.vecs.away.again = 5 * time.Millisecond
 	go func() { done <- f.lib.Run(ctx) }()
 	defer func() {
@@ -237,6 +255,31 @@ func TestStoreThatAnotherWrites(t *testing.T) {
 	})
 }
 
+// The state folder is lost, or a new bot starts, and the documents are not there: what the
+// store holds goes when further checks have found the same, as documents do.
+func TestEmptyFolderAtStart(t *testing.T) {
+	store := newElsewhere()
+	f := farFixture(t, store, "a.md", "refund within thirty days", "b.md", "warranty", "c.md", "vouchers")
+	f.sync()
+	must(t, f.lib.Close())
+	f.cfg.State = t.TempDir()
+	for _, name := range []string{"a.md", "b.md", "c.md"} {
+		f.remove(name)
+	}
+	f.open()
+	for range releaseAfter {
+		f.sync()
+		f.lib.vecs.away.due = time.Time{}
+		if keys, _ := store.MemoryVectors.Keys(t.Context()); len(keys) != 3 {
+			t.Fatalf("%d points are left", len(keys))
+		}
+	}
+	f.sync()
+	if keys, _ := store.MemoryVectors.Keys(t.Context()); len(keys) > 0 {
+		t.Errorf("%d points are left", len(keys))
+	}
+}
+
 // Strangers, such as another bot's documents, do not crowd out what is ours.
 func TestStrangersDoNotCrowdOut(t *testing.T) {
 	store := newElsewhere()
@@ -288,99 +331,5 @@ func TestStoreFollowsAnySequence(t *testing.T) {
 			}
 			return f.reflects(store)
 		})
-	})
-}
-
-// queueFixture is a queue by itself, in a bubble whose time passes at will.
-func queueFixture(t *testing.T, store *elsewhere) *vectorQueue {
-	words := &wordEmbedder{}
-	c, _, err := openVectorCache(filepath.Join(t.TempDir(), "vectors.cache"), words.ID(), words.Dim())
-	must(t, err)
-	t.Cleanup(func() { must(t, c.close()) })
-	q := newVectorQueue(words, store, c, slogDiscard())
-	q.away = newAway(30 * time.Second)
-	return q
-}
-
-func passageOf(text string) *Passage {
-	p := &Passage{ID: text, Path: "a.md", Title: "a", Text: text, Audience: "public"}
-	p.seal()
-	return p
-}
-
-// A reload waits two seconds for a store that hangs, once; the next does not wait at all.
-func TestReloadDoesNotWaitForAStoreThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := newElsewhere()
-		q := queueFixture(t, store)
-		must(t, q.check(t.Context()))
-		store.set(func() { store.hangs = true })
-		var waits []time.Duration
-		for i := range 3 {
-			began := time.Now()
-			q.prepare(t.Context(), []*Passage{passageOf(fmt.Sprint("text ", i))})
-			waits = append(waits, time.Since(began))
-		}
-		if diff := cmp.Diff([]time.Duration{inlineWithin, 0, 0}, waits); diff != "" {
-			t.Error(diff)
-		}
-		store.set(func() { store.hangs = false })
-		must(t, q.check(t.Context()))
-		for more := true; more; {
-			var err error
-			more, err = q.step(t.Context())
-			must(t, err)
-		}
-		if q.missing() > 0 {
-			t.Errorf("%d vectors are missing", q.missing())
-		}
-	})
-}
-
-// What a reload could not put because the store was being written is put next.
-func TestReloadBesideAWrite(t *testing.T) {
-	q := queueFixture(t, newElsewhere())
-	must(t, q.check(t.Context()))
-	q.writing.Lock()
-	q.prepare(t.Context(), []*Passage{passageOf("text")})
-	q.writing.Unlock()
-	select {
-	case <-q.wake:
-	default:
-		t.Error("nobody is told that something waits")
-	}
-	_, err := q.step(t.Context())
-	must(t, err)
-	if q.missing() > 0 {
-		t.Error("it was not put")
-	}
-}
-
-// Tries of a store that is down are ever further apart, ten seconds or so at most; one that
-// is well is checked each half minute.
-func TestChecksAreApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := newElsewhere()
-		store.down = errDown
-		q := queueFixture(t, store)
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() { defer close(ended); q.run(ctx) }()
-		time.Sleep(10 * time.Minute)
-		if n := store.count("keys"); n < 40 || n > 120 {
-			t.Errorf("%d tries in ten minutes", n)
-		}
-		store.set(func() { store.down = nil })
-		time.Sleep(16 * time.Second)
-		if q.unreachable() != nil {
-			t.Error("it is back for 16 s and not used")
-		}
-		before := store.count("keys")
-		time.Sleep(10 * time.Minute)
-		if n := store.count("keys") - before; n < 18 || n > 21 {
-			t.Errorf("%d checks in ten minutes, want 20", n)
-		}
-		stop()
-		<-ended
 	})
 }

@@ -68,12 +68,12 @@ func (l *Library) scan(ctx context.Context, rescan bool) (waiting bool, found li
 	}
 	l.tidy(ctx)
 	waiting = again || d.waiting
-	if l.vecs != nil && !waiting && len(l.manifest().passages) > 0 { // an empty folder may be one that is not mounted
-		l.vecs.settle()
-	}
 	if !waiting || time.Since(l.scanner.started) > patience {
 		l.scanner.first = false
 		l.ready.Store(true)
+		if l.vecs != nil {
+			l.vecs.settle()
+		}
 	}
 	if l.scanner.unsaved {
 		err = l.save()
@@ -407,7 +407,7 @@ func (l *Library) commit(ctx context.Context, added []*entry, removed []string) 
 	l.publish(next, retire(before, added, removed))
 	err := l.save()
 	before.readers.Wait()
-	return errors.Join(err, l.drop(stale))
+	return errors.Join(err, l.drop(ctx, stale))
 }
 
 func (m *manifest) pick(hashes []string) []*Passage {
@@ -457,7 +457,7 @@ func (l *Library) save() error {
 
 // drop deletes passages from both indexes. A failure costs only space: no search
 // returns what the manifest does not hold.
-func (l *Library) drop(stale []string) error {
+func (l *Library) drop(ctx context.Context, stale []string) error {
 	if len(stale) == 0 {
 		return nil
 	}
@@ -467,7 +467,7 @@ func (l *Library) drop(stale []string) error {
 		errs = append(errs, err)
 	}
 	if l.vecs != nil {
-		l.vecs.drop(stale)
+		errs = append(errs, l.vecs.drop(ctx, stale))
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -13,37 +14,82 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// An away is how a store in another process is: it can be unreachable, and be other than
-// it was left. So what it holds is compared with what it should hold at the start, after
-// each failure, and now and then.
+// An away is how a store in another process is: it can be unreachable, and be other than it
+// was left. So what it holds is compared with what it should hold at the start, after each
+// failure, and now and then.
 type away struct {
 	every time.Duration // between checks of a store that is well
 	again time.Duration // before the next check while another bot has to write what is missing
 
 	mu      sync.Mutex
-	why     error // the store is not used because of this; nil: it is
-	due     time.Time
+	why     error         // the store is not used because of this; nil: it is
+	refused error         // why it does not take what it is given, though it can be read
+	due     time.Time     // the next check of a store that is used
+	next    time.Time     // no earlier try of one that is not
 	took    time.Duration // the last check
-	backoff *backoff.ExponentialBackOff
+	tries   *backoff.ExponentialBackOff
+	logged  string // the last reason that was logged
+
+	missed int       // searches in a row that failed
+	until  time.Time // no search before
+
 	reads   bool      // another bot writes
 	other   int       // strangers at the last check
-	follows time.Time // since when another bot has to write what is missing; zero: nothing waits for one
+	lacks   int       // that another bot has to write
+	follows time.Time // since when it has written none of these; zero: nothing waits for one
 }
 
 // errUnchecked is why a store is not used before the first check.
 var errUnchecked = errors.New("the vector store was not reached yet")
 
 func newAway(every time.Duration) *away {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval = 500*time.Millisecond, 10*time.Second
-	return &away{every: every, again: 2 * time.Second, why: errUnchecked, backoff: b}
+	tries := backoff.NewExponentialBackOff()
+	tries.InitialInterval, tries.MaxInterval = 500*time.Millisecond, 10*time.Second
+	return &away{every: min(every, 30*time.Second), again: 2 * time.Second, why: errUnchecked, tries: tries}
 }
 
-// pause is how long to wait before the next check of a store that was not there.
-func (a *away) pause() time.Duration {
+// patience is how long a command that ends after one answer waits for a write; 0: for one
+// in this process as long as it takes.
+func (a *away) patience() time.Duration {
+	if a == nil {
+		return 0
+	}
+	return syncWithin
+}
+
+// refusal says why the store does not take what it is given.
+func (a *away) refusal() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.backoff.NextBackOff()
+	return a.refused
+}
+
+// retry is how long to wait before the next try of a store that refused something. It is
+// compared first, for who knows what it has taken.
+func (a *away) retry() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.due = time.Time{}
+	return max(a.tries.NextBackOff(), 20*a.took)
+}
+
+// stepped notes what came of a step: whether all went well, and how much another bot has to
+// write.
+func (a *away) stepped(err error, missing int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil && a.why == nil {
+		a.refused = nil
+		a.tries.Reset()
+	}
+	a.reads = errors.Is(err, ErrNotWriter) || a.reads && err != nil
+	switch {
+	case !a.reads || missing == 0:
+		a.follows = time.Time{}
+	case a.follows.IsZero() || missing < a.lacks:
+		a.follows = time.Now()
+	}
+	a.lacks = missing
 }
 
 // untilWritten is how long to rest before a look at whether another bot has written what
@@ -58,18 +104,6 @@ func (a *away) untilWritten() pause {
 	return pause{least: max(a.again, 20*a.took)}
 }
 
-// follow notes whether another bot writes, and whether something waits for it.
-func (a *away) follow(reads, waits bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.reads = reads
-	if !waits {
-		a.follows = time.Time{}
-	} else if a.follows.IsZero() {
-		a.follows = time.Now()
-	}
-}
-
 // followPatience is how long the bot that writes may take for what this one has, too.
 const followPatience = time.Minute
 
@@ -82,13 +116,15 @@ func (v *vectorQueue) problem() string {
 		return ""
 	}
 	v.away.mu.Lock()
-	since := v.away.follows
-	v.away.mu.Unlock()
-	if since.IsZero() || time.Since(since) < followPatience {
-		return ""
+	defer v.away.mu.Unlock()
+	switch since := v.away.follows; {
+	case v.away.refused != nil:
+		return v.away.refused.Error()
+	case !since.IsZero() && time.Since(since) >= followPatience:
+		return fmt.Sprintf("another bot writes the vectors, and has put none of those of %d passages since %s; do both read copies of one folder?",
+			v.away.lacks, since.UTC().Format("15:04 MST"))
 	}
-	return fmt.Sprintf("another bot writes the vectors, and has not put those of %d passages since %s; do both read copies of one folder?",
-		v.missing(), since.UTC().Format("15:04 MST"))
+	return ""
 }
 
 // untilCheck is how long it is until the next check; 0: there is none.
@@ -98,10 +134,13 @@ func (a *away) untilCheck() time.Duration {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.why != nil {
+		return max(time.Until(a.next), time.Nanosecond)
+	}
 	return max(time.Until(a.due), time.Nanosecond)
 }
 
-// unreachable says why the store is not to be called now.
+// unreachable says why the store is not to be searched or written now.
 func (v *vectorQueue) unreachable() error {
 	if v.away == nil {
 		return nil
@@ -111,41 +150,106 @@ func (v *vectorQueue) unreachable() error {
 	return v.away.why
 }
 
-// outcome notes what came of a call to the store, and returns it. One failure is enough
-// not to call again, so that no search waits for a store that hangs: the check that
-// follows at once may well find that nothing is wrong.
-func (v *vectorQueue) outcome(err error) error {
-	if v.away == nil || err == nil || errors.Is(err, ErrNotWriter) || errors.Is(err, context.Canceled) {
-		return err
+// mistrusted says why the store is not to be searched now, though it answers checks.
+func (v *vectorQueue) mistrusted() error {
+	if v.away == nil {
+		return nil
 	}
 	v.away.mu.Lock()
-	first := v.away.why == nil
-	v.away.why = err
-	v.away.mu.Unlock()
-	if first {
+	defer v.away.mu.Unlock()
+	if v.away.why == nil && time.Now().Before(v.away.until) {
+		return errors.New("searches in the vector store fail, and the next is tried in a while")
+	}
+	return v.away.why
+}
+
+// searched notes what came of a search, and returns its error. One failure is enough not to
+// search again, so that no question waits for a store that hangs: the check that follows at
+// once may well find that nothing is wrong. If then the next search fails, the one after it
+// has to wait, up to a minute.
+func (v *vectorQueue) searched(err error) error {
+	if v.away == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	a := v.away
+	a.mu.Lock()
+	if err == nil {
+		a.missed = 0
+		a.mu.Unlock()
+		return nil
+	}
+	if a.missed++; a.missed > 1 {
+		a.until = time.Now().Add(min(time.Second<<min(a.missed, 6), time.Minute))
+	}
+	first := a.why == nil
+	a.why, a.next = err, time.Time{}
+	log := a.worthSaying(err)
+	a.mu.Unlock()
+	if log {
 		v.log.Warn("vectors are not available, answers rest on words alone", "reason", err)
+	}
+	if first {
 		ring(v.wake)
 	}
 	return err
 }
 
-// checkIfDue compares a store that is away, or was left alone for a while, with what it
-// should hold.
-func (v *vectorQueue) checkIfDue(ctx context.Context) error {
+// wrote notes what came of a write, and returns its error. What cannot be written may still
+// be searched.
+func (v *vectorQueue) wrote(err error) error {
 	if v.away == nil {
-		return nil
+		if err != nil {
+			v.troubled(err)
+		}
+		return err
 	}
-	v.away.mu.Lock()
-	due := v.away.why != nil || !time.Now().Before(v.away.due)
-	v.away.mu.Unlock()
-	if !due {
-		return nil
+	if errors.Is(err, context.Canceled) {
+		return err
 	}
-	return v.check(ctx)
+	a := v.away
+	a.mu.Lock()
+	a.refused = err
+	if errors.Is(err, ErrNotWriter) {
+		a.refused = nil
+	}
+	log := a.refused != nil && a.worthSaying(err)
+	a.mu.Unlock()
+	if log {
+		v.log.Warn("the vector store does not take what is new, it is tried again", "reason", err)
+	}
+	return err
 }
 
-// check asks the store what it holds, notes what it lacks, and deletes what it need not
-// hold. A store that answers is used again.
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// worthSaying says whether a reason is another than the last that was logged, but for
+// numbers: ports and seconds differ each time. a.mu is held.
+func (a *away) worthSaying(err error) bool {
+	text := digits.ReplaceAllString(err.Error(), "")
+	was := a.logged
+	a.logged = text
+	return text != was
+}
+
+// checkIfDue compares a store that is away, or was left alone for a while, with what it
+// should hold.
+func (v *vectorQueue) checkIfDue(ctx context.Context) {
+	if v.away == nil {
+		return
+	}
+	v.away.mu.Lock()
+	at := v.away.due
+	if v.away.why != nil {
+		at = v.away.next
+	}
+	v.away.mu.Unlock()
+	if !time.Now().Before(at) {
+		_ = v.check(ctx) // it is noted, and tried again
+	}
+}
+
+// check asks the store what it holds, notes what it lacks, and dooms what it need not hold.
+// A store that answers is used again.
 func (v *vectorQueue) check(ctx context.Context) error {
 	started := time.Now()
 	v.mu.Lock()
@@ -153,20 +257,24 @@ func (v *vectorQueue) check(ctx context.Context) error {
 	v.mu.Unlock()
 	keys, err := v.store.Keys(ctx)
 	if err != nil {
-		return v.missed(err)
+		return v.unchecked(err)
 	}
 	lost, strangers := v.compare(keys)
 	v.back(time.Since(started), len(keys), lost, strangers)
 	return nil
 }
 
-// missed notes that a check failed, and says so when the reason is another than before.
-func (v *vectorQueue) missed(err error) error {
-	v.away.mu.Lock()
-	was := v.away.why
-	v.away.why = err
-	v.away.mu.Unlock()
-	if was == nil || was.Error() != err.Error() {
+// unchecked notes that a check failed.
+func (v *vectorQueue) unchecked(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	a := v.away
+	a.mu.Lock()
+	a.why, a.next = err, time.Now().Add(a.tries.NextBackOff())
+	log := a.worthSaying(err)
+	a.mu.Unlock()
+	if log {
 		v.log.Warn("the vector store cannot be used, answers rest on words alone until it can", "reason", err)
 	}
 	return err
@@ -179,9 +287,13 @@ func (v *vectorQueue) back(took time.Duration, stored, lost, strangers int) {
 	was, other, reads := a.why, a.other, a.reads
 	a.why, a.took, a.other = nil, took, strangers
 	a.due = time.Now().Add(max(a.every, 20*took))
-	a.backoff.Reset()
+	quiet := time.Now().Before(a.until) || a.refused != nil
+	if !quiet {
+		a.logged = ""
+	}
 	a.mu.Unlock()
 	switch {
+	case quiet:
 	case was != nil:
 		v.log.Info("vectors are available", "stored", stored, "missing", v.missing(), "strangers", strangers)
 	case !reads && (lost > 0 || strangers > other):
@@ -212,8 +324,11 @@ func (v *vectorQueue) compare(keys []string) (lost, strangers int) {
 	v.put = nil
 	v.requeue()
 	maps.DeleteFunc(stored, func(key string, _ bool) bool { return v.wanted[key] != nil })
-	v.spare = stored
+	v.spare, v.total = stored, len(keys)
 	strangers = len(stored)
+	if v.seen++; 2*strangers <= len(keys) {
+		v.seen = 0
+	}
 	if v.whole {
 		v.discard()
 	}
@@ -269,13 +384,17 @@ var errAway = errors.New("the vector store is away")
 // another generation, or of another bot's documents, it asks for more, once.
 func (v *vectorQueue) search(ctx context.Context, m *manifest, query []float32, audiences []string, k int) ([]Scored, error) {
 	hits, err := v.store.Search(ctx, query, audiences, k)
-	if unknown := countUnknown(m, hits); err == nil && len(hits) == k && unknown > 0 {
-		hits, err = v.store.Search(ctx, query, audiences, k+min(2*unknown, 10*k))
+	if ctx.Err() == nil {
+		err = v.searched(err)
 	}
-	if err != nil && ctx.Err() == nil {
-		_ = v.outcome(err)
+	unknown := countUnknown(m, hits)
+	if err != nil || len(hits) < k || unknown == 0 {
+		return hits, err
 	}
-	return hits, err
+	if more, err := v.store.Search(ctx, query, audiences, k+min(2*unknown, 10*k)); err == nil {
+		return more, nil
+	}
+	return hits, nil
 }
 
 func countUnknown(m *manifest, hits []Scored) (n int) {

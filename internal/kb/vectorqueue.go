@@ -1,6 +1,7 @@
 package kb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type vectorQueue struct {
 	ready   []embedded          // with a vector that the store lacks
 	doomed  []string            // hashes that the store need not hold any longer
 	spare   map[string]bool     // hashes that the store holds and nobody wants, or not yet
+	total   int                 // how much the store held at the last check
+	seen    int                 // checks in a row that found most of it spare
 	whole   bool                // all of the folder is in wanted: what is spare can go
 	put     map[string]bool     // hashes put since the check under way began; nil: none is
 	trouble error               // why texts do not become vectors
@@ -99,10 +102,8 @@ func (v *vectorQueue) prepare(ctx context.Context, fresh []*Passage) {
 	v.mu.Unlock()
 	now, missing := v.known(fresh)
 	if idle && len(missing) <= inlineTexts && v.failing() == nil {
-		made, err := v.embed(ctx, missing)
-		if now = append(now, made...); err == nil {
-			missing = nil
-		}
+		made, _ := v.embed(ctx, missing) // it is known to whom it concerns, and tried again
+		now, missing = append(now, made...), without(missing, made)
 	}
 	v.arrive(now)
 	if v.away == nil || len(now) <= inlineVectors {
@@ -114,17 +115,18 @@ func (v *vectorQueue) prepare(ctx context.Context, fresh []*Passage) {
 	}
 }
 
-// flushNow puts what is ready unless the store is being written or away. It does not
-// wait long: what is not put now will be, in the background.
+// flushNow puts what is ready, into a store elsewhere unless that is being written or away:
+// a reload does not wait for one. What is not put now will be, in the background.
 func (v *vectorQueue) flushNow(ctx context.Context) {
-	if v.away != nil {
-		within, cancel := context.WithTimeout(ctx, inlineWithin)
-		defer cancel()
-		ctx = within
+	if v.away == nil {
+		_ = v.flush(ctx) // it is known to whom it concerns, and tried again
+		return
 	}
-	if v.unreachable() == nil && v.writing.TryLock() {
+	if v.unreachable() == nil && v.away.refusal() == nil && v.writing.TryLock() {
 		defer v.writing.Unlock()
-		_ = v.putReady(ctx) // it is known to whom it concerns, and tried again
+		ctx, cancel := context.WithTimeout(ctx, inlineWithin)
+		defer cancel()
+		_ = v.putReady(ctx)
 	}
 }
 
@@ -186,6 +188,15 @@ func (v *vectorQueue) embed(ctx context.Context, passages []*Passage) ([]embedde
 	return made, errors.Join(err, v.cache.put(keys, values))
 }
 
+// without lists the passages that were not made.
+func without(passages []*Passage, made []embedded) []*Passage {
+	has := map[*Passage]bool{}
+	for _, e := range made {
+		has[e.Passage] = true
+	}
+	return slices.DeleteFunc(passages, func(p *Passage) bool { return has[p] })
+}
+
 // vector is an embedded passage's vector, nil if the cache has lost it.
 func (v *vectorQueue) vector(e embedded) []float32 {
 	if e.values != nil {
@@ -194,19 +205,24 @@ func (v *vectorQueue) vector(e embedded) []float32 {
 	return v.cache.get(textKey(e.indexText()))
 }
 
-// arrive makes passages ready to be put. While the store is away they are many, and those
-// that the cache has keep no values.
+// arrive makes passages ready to be put.
 func (v *vectorQueue) arrive(passages []embedded) {
 	if v.unreachable() != nil {
-		for i, e := range passages {
-			if v.cache.has(textKey(e.indexText())) {
-				passages[i].values = nil
-			}
-		}
+		v.lighten(passages)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.ready = append(v.ready, passages...)
+}
+
+// lighten drops the values that the cache has, of passages that have to wait: they may be
+// many.
+func (v *vectorQueue) lighten(passages []embedded) {
+	for i, e := range passages {
+		if v.cache.has(textKey(e.indexText())) {
+			passages[i].values = nil
+		}
+	}
 }
 
 func (v *vectorQueue) enqueue(passages []*Passage) {
@@ -221,18 +237,28 @@ func (v *vectorQueue) enqueue(passages []*Passage) {
 	ring(v.wake)
 }
 
-// drop forgets passages that are no longer published. They leave the store in the
-// background; no search returns them.
-func (v *vectorQueue) drop(hashes []string) {
+// maxDoomed bounds what is remembered of what a store that is away need not hold any longer;
+// beyond it the next check finds out.
+const maxDoomed = 10000
+
+// drop forgets passages that are no longer published. They leave a store of this process at
+// once, lest they crowd out what there is, and another in the background.
+func (v *vectorQueue) drop(ctx context.Context, hashes []string) error {
 	v.mu.Lock()
 	for _, h := range hashes {
 		delete(v.wanted, h)
 		delete(v.held, h)
 	}
 	v.doomed = append(v.doomed, hashes...)
+	v.doomed = v.doomed[max(0, len(v.doomed)-maxDoomed):]
 	v.queue = slices.DeleteFunc(v.queue, func(p *Passage) bool { return v.wanted[p.Hash] == nil })
+	v.ready = slices.DeleteFunc(v.ready, func(e embedded) bool { return v.wanted[e.Hash] == nil })
 	v.mu.Unlock()
+	if v.away == nil {
+		return v.purge(ctx)
+	}
 	ring(v.wake)
+	return nil
 }
 
 // reading says that a change of the folder is about to be read, and settle that all of it
@@ -247,18 +273,24 @@ func (v *vectorQueue) reading() {
 func (v *vectorQueue) settle() {
 	v.mu.Lock()
 	v.whole = true
-	n := len(v.spare)
-	v.discard()
+	n := v.discard()
 	v.mu.Unlock()
 	if n > 0 {
 		ring(v.wake)
 	}
 }
 
-// discard dooms what is spare. v.mu is held.
-func (v *vectorQueue) discard() {
+// discard dooms what is spare, unless that is most of what the store holds: then the
+// documents may only be elsewhere for the moment, and further checks have to find the same
+// first. v.mu is held.
+func (v *vectorQueue) discard() int {
+	n := len(v.spare)
+	if n > 1 && 2*n > v.total && v.seen <= releaseAfter {
+		return 0
+	}
 	v.doomed = append(v.doomed, slices.Sorted(maps.Keys(v.spare))...)
 	v.spare = nil
+	return n
 }
 
 // cached takes passages from the queue until there is enough to put, or to embed, and
@@ -291,23 +323,29 @@ func (v *vectorQueue) next() *Passage {
 }
 
 // step embeds some of the queue, brings the store nearer to what it should hold, and says
-// whether there is more to do now.
-func (v *vectorQueue) step(ctx context.Context) (more bool, err error) {
+// whether there is more to do now. A write takes within at most; 0: as long as the store
+// allows.
+func (v *vectorQueue) step(ctx context.Context, within time.Duration) (more bool, err error) {
 	missing := v.cached()
 	made, err := v.embed(ctx, missing)
 	v.arrive(made)
 	if err != nil {
-		lacks := map[*Passage]bool{}
-		for _, e := range made {
-			lacks[e.Passage] = true
-		}
-		v.enqueue(slices.DeleteFunc(missing, func(p *Passage) bool { return lacks[p] }))
+		v.enqueue(without(missing, made))
 	}
 	if v.unreachable() != nil { // what was made is in the cache, and waits
 		return !v.idle(), err
 	}
+	if within > 0 {
+		limited, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		ctx = limited
+	}
 	// What is put may take the place of what is deleted, so that goes first.
-	err = errors.Join(err, v.purge(ctx), v.flush(ctx))
+	wrote := v.purge(ctx)
+	if wrote == nil || errors.Is(wrote, ErrNotWriter) {
+		wrote = errors.Join(wrote, v.flush(ctx))
+	}
+	err = errors.Join(err, wrote)
 	return !v.idle() || err == nil && v.waiting() > 0, err
 }
 
@@ -334,7 +372,8 @@ func (v *vectorQueue) putReady(ctx context.Context) error {
 				v.enqueue([]*Passage{e.Passage}) // the cache has lost it: it is embedded again
 			}
 		}
-		if err := v.outcome(v.store.Put(ctx, vectors)); err != nil {
+		if err := v.wrote(v.store.Put(ctx, vectors)); err != nil {
+			v.lighten(batch)
 			v.arrive(batch)
 			return err
 		}
@@ -385,8 +424,8 @@ func (v *vectorQueue) purge(ctx context.Context) error {
 	if len(doomed) == 0 {
 		return nil
 	}
-	err := v.outcome(v.store.Delete(ctx, doomed))
-	if err != nil && v.away == nil { // from a store elsewhere, the next check deletes it
+	err := v.wrote(v.store.Delete(ctx, doomed))
+	if err != nil && v.away == nil { // in a store elsewhere, the next check finds it
 		v.mu.Lock()
 		v.doomed = append(v.doomed, doomed...)
 		v.mu.Unlock()
@@ -420,19 +459,16 @@ type pause struct {
 // turn does a step, after a check of the store where one is due, and says how long to
 // rest.
 func (v *vectorQueue) turn(ctx context.Context) pause {
-	if err := v.checkIfDue(ctx); err != nil {
-		return pause{least: v.away.pause()}
-	}
-	more, err := v.step(ctx)
-	if follows := errors.Is(err, ErrNotWriter); v.away != nil && (follows || err == nil) {
-		v.away.follow(follows, follows && v.missing() > 0)
-		if follows {
-			return v.away.untilWritten()
-		}
+	v.checkIfDue(ctx)
+	more, err := v.step(ctx, 0)
+	if v.away != nil {
+		v.away.stepped(err, v.missing())
 	}
 	switch {
-	case err != nil && v.unreachable() != nil:
-		return pause{least: v.away.pause()}
+	case errors.Is(err, ErrNotWriter):
+		return v.away.untilWritten()
+	case err != nil && v.away != nil && v.away.refusal() != nil:
+		return pause{least: v.away.retry()}
 	case err != nil:
 		return pause{least: retryVectors}
 	case more:
@@ -462,24 +498,23 @@ func (v *vectorQueue) rest(ctx context.Context, p pause) {
 // syncWithin is how long a command that ends after one answer waits for a store elsewhere.
 const syncWithin = 4 * time.Second
 
-// sync empties the queue once. A store that is away, or that another bot writes, is no
-// error: searches do without it, or make up for it.
+// sync empties the queue once. A store that is away, refuses what it is given or is written
+// by another bot is no error: searches do without it, or make up for it.
 func (v *vectorQueue) sync(ctx context.Context, report func()) error {
 	within, cancel := context.WithTimeout(ctx, syncWithin)
 	defer cancel()
-	if v.checkIfDue(within) != nil {
-		return ctx.Err()
-	}
-	for {
-		more, err := v.step(ctx)
+	v.checkIfDue(within)
+	for v.unreachable() == nil {
+		more, err := v.step(ctx, v.away.patience())
 		report()
-		if errors.Is(err, ErrNotWriter) || v.unreachable() != nil {
+		if errors.Is(err, ErrNotWriter) || v.away != nil && v.away.refusal() != nil {
 			return ctx.Err()
 		}
 		if err != nil || !more {
 			return err
 		}
 	}
+	return ctx.Err()
 }
 
 // troubled notes the outcome of the last call to the embedder.
@@ -494,10 +529,7 @@ func (v *vectorQueue) failing() error {
 	v.mu.Lock()
 	trouble := v.trouble
 	v.mu.Unlock()
-	if trouble != nil {
-		return trouble
-	}
-	return v.unreachable()
+	return cmp.Or(trouble, v.mistrusted())
 }
 
 // missing is how many published passages have no vector yet.
