@@ -123,6 +123,7 @@ func (h *qdrantHouse) stored() map[string]map[string]any {
 			return nil
 		}
 		hash, _ := p.Payload["hash"].(string)
+		delete(p.Payload, "seal") // which only the store can check
 		points[hash] = p.Payload
 	}
 	return points
@@ -417,6 +418,8 @@ func TestQdrantKeepsAudiencesApart(t *testing.T) {
 	h := newQdrantHouse(t, qdranttest.Options{Strict: true})
 	bot := h.start()
 	h.mends(bot)
+	_, staff := bot.do(http.MethodPost, "/api/ask", `{"question":"`+askLeave+`","audience":["public","staff"]}`, "")
+	h.checkLeave("an answer to staff", staff, true)
 	for _, p := range h.Points(h.collection) {
 		if p.Payload["audience"] == "staff" {
 			h.Insert(h.collection, p.ID, map[string]any{"hash": p.Payload["hash"], "path": "returns.md", "audience": "public"}, p.Vector)
@@ -426,8 +429,6 @@ func TestQdrantKeepsAudiencesApart(t *testing.T) {
 	h.checkLeave("a public answer", public, false)
 	_, found := bot.get("/api/search?q=annual+leave+in+the+Netherlands")
 	h.checkLeave("a public search", found, false)
-	_, staff := bot.do(http.MethodPost, "/api/ask", `{"question":"`+askLeave+`","audience":["public","staff"]}`, "")
-	h.checkLeave("an answer to staff", staff, true)
 
 	var asked [][]string
 	for _, r := range qdranttest.Requests[*qdrant.QueryPoints](h.Server) {
@@ -438,7 +439,7 @@ func TestQdrantKeepsAudiencesApart(t *testing.T) {
 		}
 	}
 	asked = slices.CompactFunc(asked, slices.Equal)
-	if diff := cmp.Diff([][]string{{"public"}, {"public", "staff"}}, asked); diff != "" || len(asked) == 0 {
+	if diff := cmp.Diff([][]string{{"public"}, {"public", "staff"}, {"public"}}, asked); diff != "" || len(asked) == 0 {
 		t.Errorf("audiences of the searches (-want +got):\n%s", diff)
 	}
 	bot.stop()

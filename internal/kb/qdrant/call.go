@@ -18,7 +18,7 @@ import (
 // more. All calls may be repeated.
 func (s *Store) call(ctx context.Context, name string, within time.Duration, f func(context.Context) error) error {
 	if wait := s.limitedFor(); wait > 0 {
-		return fmt.Errorf("Qdrant at %s wants no calls for another %v: too many were made; raise its strict mode's rate limit", s.address, wait.Round(time.Second))
+		return s.refused("it wants no calls for another %v: too many were made; raise its strict mode's rate limit", wait.Round(time.Second))
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -63,13 +63,31 @@ func (s *Store) explain(ctx context.Context, name string, took time.Duration, er
 	var limit *qdrant.QdrantResourceExhaustedError
 	if errors.As(err, &limit) {
 		s.limit(time.Duration(limit.RetryAfterS) * time.Second)
-		return &failure{codes.ResourceExhausted, fmt.Sprintf("Qdrant at %s refuses more calls for %d s (%s): raise its strict mode's rate limit", s.address, limit.RetryAfterS, limit.Reason)}
+		return s.failure(codes.ResourceExhausted, "it refuses more calls for %d s (%s): raise its strict mode's rate limit", limit.RetryAfterS, limit.Reason)
 	}
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return context.Canceled
 	}
 	st := status.Convert(cause(err))
-	return &failure{st.Code(), fmt.Sprintf("Qdrant at %s: %s", s.address, s.inWords(name, took, st))}
+	return s.failure(st.Code(), "%s", s.inWords(name, took, st))
+}
+
+// failure leaves the key out: a server, or what stands before it, may repeat what it was sent.
+func (s *Store) failure(code codes.Code, format string, args ...any) error {
+	text := "Qdrant at " + s.address + ": " + fmt.Sprintf(format, args...)
+	return &failure{code, withoutKey(text, s.cfg.APIKey)}
+}
+
+// refused is about what the server holds or is, and this bot cannot use.
+func (s *Store) refused(format string, args ...any) error {
+	return s.failure(codes.FailedPrecondition, format, args...)
+}
+
+func withoutKey(text, key string) string {
+	if key == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, key, "…")
 }
 
 // inWords is what a status means to whoever runs the bot.

@@ -2,10 +2,12 @@ package qdrant
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"strconv"
 	"strings"
+
+	"citebot/internal/kb"
 
 	"github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
@@ -16,6 +18,7 @@ import (
 const (
 	metaModel  = "citebot_model"
 	metaFormat = "citebot_format"
+	metaLease  = "citebot_lease" // of a lease's collection: the format
 	format     = 1
 )
 
@@ -35,25 +38,25 @@ func (s *Store) prepared(ctx context.Context) (name string, err error) {
 // does not fit. A collection that was made for another model is left alone, and one beside
 // it is used.
 func (s *Store) prepare(ctx context.Context) (name string, err error) {
-	name, err = s.choose(ctx)
-	s.use(name)
+	name, info, err := s.choose(ctx)
+	s.use(name, info)
 	return name, err
 }
 
-func (s *Store) choose(ctx context.Context) (name string, err error) {
+func (s *Store) choose(ctx context.Context) (string, *qdrant.CollectionInfo, error) {
 	if err := s.checkVersion(ctx); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	for _, name := range s.names() {
-		used, err := s.prepareOne(ctx, name)
+		info, used, err := s.prepareOne(ctx, name)
 		switch {
 		case err != nil:
-			return "", err
+			return "", nil, err
 		case used:
-			return name, nil
+			return name, info, nil
 		}
 	}
-	return "", fmt.Errorf("Qdrant at %s: collections %s hold vectors of other models; name another with QDRANT_COLLECTION", s.address, strings.Join(s.names(), " and "))
+	return "", nil, s.refused("collections %s hold vectors of other models; name another with QDRANT_COLLECTION", strings.Join(s.names(), " and "))
 }
 
 // names are the collections that may be ours, best first.
@@ -64,11 +67,14 @@ func (s *Store) names() []string {
 	return []string{s.cfg.Collection, s.cfg.Collection + "_" + suffix(s.cfg.Model, s.cfg.Dim)}
 }
 
-// use notes which collection is in use; "" none.
-func (s *Store) use(name string) {
+// use notes which collection is in use, "" for none, and what is to be mended about it.
+func (s *Store) use(name string, info *qdrant.CollectionInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.collection = name
+	s.collection, s.flawed = name, nil
+	if name != "" && s.isFlawed(info) {
+		s.flawed = info
+	}
 	if name == "" || name == s.last {
 		return
 	}
@@ -94,7 +100,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	s.version = version
 	s.mu.Unlock()
 	if tooOld(version) {
-		return fmt.Errorf("Qdrant at %s is of version %s; citebot needs %d.%d or newer: upgrade it", s.address, version, oldest[0], oldest[1])
+		return s.refused("it is of version %s; citebot needs %d.%d or newer: upgrade it", version, oldest[0], oldest[1])
 	}
 	return nil
 }
@@ -113,24 +119,21 @@ func tooOld(version string) bool {
 	return major < oldest[0] || major == oldest[0] && minor < oldest[1]
 }
 
-// prepareOne makes one collection fit for use, and says whether it is one for this model.
-func (s *Store) prepareOne(ctx context.Context, name string) (used bool, err error) {
-	info, err := s.info(ctx, name)
+// prepareOne makes a collection that is missing, and says whether one is for this model.
+// One that is there is left as it is: several bots look at it, and to change it is the
+// writer's (mend).
+func (s *Store) prepareOne(ctx context.Context, name string) (info *qdrant.CollectionInfo, used bool, err error) {
+	info, err = s.info(ctx, name)
 	if isCode(err, codes.NotFound) {
 		if err = s.create(ctx, name); err == nil || isCode(err, codes.AlreadyExists) {
 			info, err = s.info(ctx, name)
 		}
 	}
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
-	if used, err = s.fits(ctx, name, info); err != nil || !used {
-		return used, err
-	}
-	if err := s.index(ctx, name, info, fieldAudience, fieldPath); err != nil {
-		return false, err
-	}
-	return true, s.quantise(ctx, name, info)
+	used, err = s.fits(ctx, name, info)
+	return info, used, err
 }
 
 func (s *Store) info(ctx context.Context, name string) (info *qdrant.CollectionInfo, err error) {
@@ -159,10 +162,11 @@ func (s *Store) create(ctx context.Context, name string) error {
 		request.ReplicationFactor = &s.cfg.Replicas
 	}
 	err := s.call(ctx, "create", s.times.create, func(ctx context.Context) error { return s.client.CreateCollection(ctx, request) })
-	if err == nil {
-		s.log.Info("collection made in Qdrant", slog.String("collection", name), slog.Int("dim", s.cfg.Dim))
+	if err != nil {
+		return err
 	}
-	return err
+	s.log.Info("collection made in Qdrant", slog.String("collection", name), slog.Int("dim", s.cfg.Dim))
+	return s.index(ctx, name, nil, indexed...)
 }
 
 func (s *Store) mark() map[string]*qdrant.Value {
@@ -175,37 +179,97 @@ func int8Scalar() *qdrant.ScalarQuantization {
 }
 
 // fits says whether a collection is for this model. One of another model of ours is not; one
-// that is not ours is an error, unless nothing is in it.
+// that is not ours is an error.
 func (s *Store) fits(ctx context.Context, name string, info *qdrant.CollectionInfo) (bool, error) {
-	model := info.GetConfig().GetMetadata()[metaModel].GetStringValue()
+	model := modelOf(info)
 	if model != "" && model != s.cfg.Model {
 		return false, nil
 	}
+	if isNewer(info) {
+		return false, s.refused("collection %s was made by a newer citebot; use that one here, too, or name another collection with QDRANT_COLLECTION", name)
+	}
 	params := info.GetConfig().GetParams().GetVectorsConfig().GetParams()
 	if params.GetSize() != uint64(s.cfg.Dim) || params.GetDistance() != qdrant.Distance_Cosine {
-		return false, fmt.Errorf("Qdrant at %s: collection %s holds vectors of %d values by %s, this bot's have %d by Cosine; name another with QDRANT_COLLECTION, or delete it",
-			s.address, name, params.GetSize(), params.GetDistance(), s.cfg.Dim)
+		return false, s.refused("collection %s holds vectors of %d values by %s, this bot's have %d by Cosine; name another with QDRANT_COLLECTION, or delete it",
+			name, params.GetSize(), params.GetDistance(), s.cfg.Dim)
 	}
-	if model == "" {
-		return s.adopt(ctx, name)
+	if model != "" {
+		return true, nil
 	}
-	return true, nil
+	ours, err := s.allOurs(ctx, name)
+	if err == nil && !ours {
+		err = s.refused("collection %s holds %s and is not citebot's; name another with QDRANT_COLLECTION, or delete it", name, countPoints(info.GetPointsCount()))
+	}
+	return ours, err
 }
 
-// adopt makes an empty collection ours.
-func (s *Store) adopt(ctx context.Context, name string) (bool, error) {
-	var n uint64
-	err := s.call(ctx, "count", s.times.ask, func(ctx context.Context) (err error) {
-		n, err = s.client.Count(ctx, &qdrant.CountPoints{CollectionName: name, Exact: qdrant.PtrOf(true)})
-		return err
+func modelOf(info *qdrant.CollectionInfo) string {
+	return info.GetConfig().GetMetadata()[metaModel].GetStringValue()
+}
+
+// isNewer says whether a collection is of a format that was not known yet.
+func isNewer(info *qdrant.CollectionInfo) bool {
+	return info.GetConfig().GetMetadata()[metaFormat].GetIntegerValue() > format
+}
+
+// allOurs says whether a collection holds nothing but points of ours. One that is without
+// its mark may have been lost and made anew by someone, and written before we saw it.
+func (s *Store) allOurs(ctx context.Context, name string) (ours bool, err error) {
+	ours = true
+	err = s.each(ctx, name, func(key string) bool {
+		ours = !isStranger(key)
+		return ours
 	})
-	if err == nil && n > 0 {
-		err = fmt.Errorf("Qdrant at %s: collection %s holds %d points and is not citebot's; name another with QDRANT_COLLECTION, or delete it", s.address, name, n)
+	return ours && err == nil, err
+}
+
+// indexed are the payload fields with an index.
+var indexed = []string{fieldAudience, fieldPath}
+
+// isFlawed says whether something is to be mended.
+func (s *Store) isFlawed(info *qdrant.CollectionInfo) bool {
+	return modelOf(info) == "" || len(unindexed(info, indexed)) > 0 || isQuantised(info) != s.cfg.Quantise
+}
+
+// mend makes the collection in use what it should be. Only its writer does: bots that are
+// configured differently would change it to and fro.
+func (s *Store) mend(ctx context.Context, name string) error {
+	s.mu.Lock()
+	info := s.flawed
+	s.mu.Unlock()
+	if info == nil {
+		return nil
 	}
-	if err != nil {
-		return false, err
+	if modelOf(info) == "" {
+		if err := s.update(ctx, &qdrant.UpdateCollection{CollectionName: name, Metadata: s.mark()}); err != nil {
+			return err
+		}
 	}
-	return true, s.update(ctx, &qdrant.UpdateCollection{CollectionName: name, Metadata: s.mark()})
+	if err := s.index(ctx, name, info, indexed...); err != nil {
+		return err
+	}
+	if err := s.quantise(ctx, name, info); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flawed == info { // it was not looked at again meanwhile
+		s.flawed = nil
+	}
+	return nil
+}
+
+// tend mends what it can. What is not as it should be can be read all the same.
+func (s *Store) tend(ctx context.Context, name string) {
+	s.mu.Lock()
+	well := s.flawed == nil
+	s.mu.Unlock()
+	if well {
+		return
+	}
+	if err := s.mayWrite(ctx, name); err != nil && !errors.Is(err, kb.ErrNotWriter) && ctx.Err() == nil {
+		s.log.Warn("the collection in Qdrant is not as configured, and cannot be changed now", slog.Any("reason", err))
+	}
 }
 
 func (s *Store) update(ctx context.Context, request *qdrant.UpdateCollection) error {
@@ -214,27 +278,37 @@ func (s *Store) update(ctx context.Context, request *qdrant.UpdateCollection) er
 
 // index indexes payload fields, before they are in a filter: strict mode refuses others.
 func (s *Store) index(ctx context.Context, name string, info *qdrant.CollectionInfo, fields ...string) error {
-	for _, field := range fields {
-		if info.GetPayloadSchema()[field] != nil {
-			continue
-		}
-		request := &qdrant.CreateFieldIndexCollection{
-			CollectionName: name, FieldName: field, Wait: qdrant.PtrOf(true), FieldType: qdrant.FieldType_FieldTypeKeyword.Enum(),
-		}
-		err := s.call(ctx, "index", s.times.create, func(ctx context.Context) error {
-			return applied(s.client.CreateFieldIndex(ctx, request))
-		})
-		if err != nil {
+	for _, field := range unindexed(info, fields) {
+		if err := s.indexOne(ctx, name, field, qdrant.FieldType_FieldTypeKeyword); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func unindexed(info *qdrant.CollectionInfo, fields []string) (lacking []string) {
+	for _, field := range fields {
+		if info.GetPayloadSchema()[field] == nil {
+			lacking = append(lacking, field)
+		}
+	}
+	return lacking
+}
+
+func (s *Store) indexOne(ctx context.Context, name, field string, kind qdrant.FieldType) error {
+	request := &qdrant.CreateFieldIndexCollection{CollectionName: name, FieldName: field, Wait: qdrant.PtrOf(true), FieldType: &kind}
+	return s.call(ctx, "index", s.times.create, func(ctx context.Context) error {
+		return applied(s.client.CreateFieldIndex(ctx, request))
+	})
+}
+
+func isQuantised(info *qdrant.CollectionInfo) bool {
+	return info.GetConfig().GetQuantizationConfig().GetScalar() != nil
+}
+
 // quantise makes the collection's quantisation what is configured.
 func (s *Store) quantise(ctx context.Context, name string, info *qdrant.CollectionInfo) error {
-	is := info.GetConfig().GetQuantizationConfig().GetScalar() != nil
-	if is == s.cfg.Quantise {
+	if isQuantised(info) == s.cfg.Quantise {
 		return nil
 	}
 	diff := qdrant.NewQuantizationDiffDisabled()

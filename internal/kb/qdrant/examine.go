@@ -78,14 +78,6 @@ func Examine(ctx context.Context, cfg Config) []Finding {
 	return x.found
 }
 
-// withoutKey is the last to see a text.
-func withoutKey(text, key string) string {
-	if key == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, key, "…")
-}
-
 // examine stops where nothing more can be asked.
 func (x *examiner) examine(ctx context.Context) {
 	x.secrecy()
@@ -225,28 +217,24 @@ func (x *examiner) collectionInUse(ctx context.Context) (used string, ok bool) {
 			x.failed(whatCollection, err)
 			return name, false
 		case model == "" || model == x.cfg.Model:
-			return name, x.fitting(name, info)
+			return name, x.fitting(ctx, name, info)
 		}
 	}
 	x.bad(whatCollection, StateProblem, "collections "+strings.Join(x.names(), " and ")+" hold vectors of other models", "name another with QDRANT_COLLECTION")
 	return "", false
 }
 
-func modelOf(info *qdrant.CollectionInfo) string {
-	return info.GetConfig().GetMetadata()[metaModel].GetStringValue()
-}
-
 // fitting tells how a collection is that is of this model, or of nobody's.
-func (x *examiner) fitting(name string, info *qdrant.CollectionInfo) bool {
-	const remedy = "name another with QDRANT_COLLECTION, or delete it"
+func (x *examiner) fitting(ctx context.Context, name string, info *qdrant.CollectionInfo) bool {
+	if _, err := x.fits(ctx, name, info); err != nil {
+		x.failed(whatCollection, err)
+		return false
+	}
 	params, n := info.GetConfig().GetParams().GetVectorsConfig().GetParams(), info.GetPointsCount()
 	switch {
-	case params.GetSize() != uint64(x.cfg.Dim) || params.GetDistance() != qdrant.Distance_Cosine:
-		x.bad(whatCollection, StateProblem, fmt.Sprintf("%s holds vectors of %d values by %s, this bot's have %d by Cosine", name, params.GetSize(), params.GetDistance(), x.cfg.Dim), remedy)
-		return false
 	case modelOf(info) == "" && n > 0:
-		x.bad(whatCollection, StateProblem, fmt.Sprintf("%s holds %s and is not citebot's", name, countPoints(n)), remedy)
-		return false
+		x.ok(whatCollection, "%s has lost its mark and holds %s, all of citebot's; the bot takes it", name, countPoints(n))
+		return true
 	case modelOf(info) == "":
 		x.ok(whatCollection, "%s is empty; the bot takes it", name)
 		return true
@@ -265,7 +253,7 @@ func countPoints(n uint64) string {
 
 // quantisation tells how vectors are searched, and what the bot will change about it.
 func (x *examiner) quantisation(info *qdrant.CollectionInfo) string {
-	is := info.GetConfig().GetQuantizationConfig().GetScalar() != nil
+	is := isQuantised(info)
 	switch {
 	case is && x.cfg.Quantise:
 		return ", quantised to int8"
@@ -297,7 +285,11 @@ func (x *examiner) writer(ctx context.Context, name string) {
 		x.lockFile(x.cfg.LeaseFile)
 		return
 	}
-	now, err := x.readLease(ctx, leaseOf(name))
+	_, err := x.leaseInfo(ctx, leaseOf(name))
+	var now claim
+	if err == nil {
+		now, err = x.readLease(ctx, leaseOf(name))
+	}
 	switch {
 	case err != nil && !isCode(err, codes.NotFound):
 		x.failed(whatWriter, err)

@@ -53,7 +53,7 @@ func examined(t *testing.T, server *qdranttest.Server, cfg Config) string {
 }
 
 // reads are the calls that change nothing.
-var reads = []string{qdranttest.HealthCheck, qdranttest.ListCollections, qdranttest.GetCollection, qdranttest.Get}
+var reads = []string{qdranttest.HealthCheck, qdranttest.ListCollections, qdranttest.GetCollection, qdranttest.Get, qdranttest.Scroll}
 
 // everything is all that a server holds.
 func everything(server *qdranttest.Server) map[string]any {
@@ -152,17 +152,36 @@ ok Qdrant writer: nobody; the next bot that starts writes`},
 			server.Recreate("products", 64, qdrant.Distance_Cosine)
 			server.Insert("products", "7", nil, make([]float32, 64))
 		}, serves + open + `
-problem Qdrant collection: products holds 1 point and is not citebot's → name another with QDRANT_COLLECTION, or delete it`},
+problem Qdrant collection: HOST: collection products holds 1 point and is not citebot's → name another with QDRANT_COLLECTION, or delete it`},
 		{"another length", qdranttest.Options{}, func(_ *testing.T, server *qdranttest.Server, cfg *Config) {
 			cfg.Collection = "products"
 			server.Recreate("products", 3, qdrant.Distance_Dot)
 		}, serves + open + `
-problem Qdrant collection: products holds vectors of 3 values by Dot, this bot's have 64 by Cosine → name another with QDRANT_COLLECTION, or delete it`},
+problem Qdrant collection: HOST: collection products holds vectors of 3 values by Dot, this bot's have 64 by Cosine → name another with QDRANT_COLLECTION, or delete it`},
 		{"another distance", qdranttest.Options{}, func(_ *testing.T, server *qdranttest.Server, cfg *Config) {
 			cfg.Collection = "products"
 			server.Recreate("products", 64, qdrant.Distance_Dot)
 		}, serves + open + `
-problem Qdrant collection: products holds vectors of 64 values by Dot, this bot's have 64 by Cosine → name another with QDRANT_COLLECTION, or delete it`},
+problem Qdrant collection: HOST: collection products holds vectors of 64 values by Dot, this bot's have 64 by Cosine → name another with QDRANT_COLLECTION, or delete it`},
+		{"of a later format", qdranttest.Options{}, func(t *testing.T, _ *qdranttest.Server, cfg *Config) {
+			s := puts(t, *cfg, 1)
+			must(t, s.update(t.Context(), &qdrant.UpdateCollection{CollectionName: testName, Metadata: map[string]*qdrant.Value{metaFormat: qdrant.NewValueInt(format + 1)}}))
+		}, serves + open + `
+problem Qdrant collection: HOST: collection citebot_random-1_64 was made by a newer citebot → use that one here, too, or name another collection with QDRANT_COLLECTION`},
+		{"without its mark", qdranttest.Options{}, func(t *testing.T, server *qdranttest.Server, cfg *Config) {
+			cfg.Holder = "office"
+			s := puts(t, *cfg, 1)
+			server.Recreate(testName, 64, qdrant.Distance_Cosine)
+			must(t, s.Put(t.Context(), vectors(0, 2)))
+		}, serves + open + `
+ok Qdrant collection: citebot_random-1_64 has lost its mark and holds 2 points, all of citebot's; the bot takes it
+ok Qdrant writer: this bot, office`},
+		{"another program's lease", qdranttest.Options{}, func(t *testing.T, server *qdranttest.Server, cfg *Config) {
+			puts(t, *cfg, 1)
+			server.Recreate(leaseOf(testName), 3, qdrant.Distance_Cosine)
+		}, serves + open + `
+ok Qdrant collection: citebot_random-1_64 holds 1 point of 64 values of random/1
+problem Qdrant writer: HOST: collection citebot_random-1_64_lease, for the writer's lease, is not citebot's → name another than citebot_random-1_64 with QDRANT_COLLECTION, or delete it`},
 		{"newer", qdranttest.Options{Version: "1.19.0"}, nil, `
 warn Qdrant server: version 1.19.0 at HOST; this bot was made for 1.16 to 1.18 → use one of these, or a newer bot, should anything not work
 ` + open + `
@@ -174,7 +193,7 @@ ok Qdrant server: version master at HOST
 ok Qdrant collection: citebot_random-1_64 is not there yet; the bot makes it
 ok Qdrant writer: nobody; the next bot that starts writes`},
 		{"old", qdranttest.Options{Version: "1.15.9"}, nil, `
-problem Qdrant server: Qdrant at HOST is of version 1.15.9 → citebot needs 1.16 or newer: upgrade it`},
+problem Qdrant server: HOST: it is of version 1.15.9 → citebot needs 1.16 or newer: upgrade it`},
 		{"no key", qdranttest.Options{APIKey: "hush"}, nil, serves + `
 problem Qdrant key: HOST: it wants a key, and QDRANT_API_KEY is not set → set QDRANT_API_KEY, or QDRANT_API_KEY_FILE, to one that may write collections`},
 		{"wrong key", qdranttest.Options{APIKey: "hush"}, func(_ *testing.T, _ *qdranttest.Server, cfg *Config) { cfg.APIKey = "hushhush" }, serves + `

@@ -6,7 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +41,7 @@ func served(t *testing.T, options qdranttest.Options, cfg Config) (*qdranttest.S
 func (s *Store) hurry() {
 	s.times = times{
 		search: 300 * time.Millisecond, ask: 500 * time.Millisecond, page: 500 * time.Millisecond, write: 500 * time.Millisecond,
-		create: 2 * time.Second, renew: 50 * time.Millisecond, lasts: 400 * time.Millisecond,
+		create: 2 * time.Second, look: 20 * time.Millisecond, renew: 50 * time.Millisecond, lasts: 400 * time.Millisecond,
 	}
 }
 
@@ -79,7 +83,7 @@ func TestWhatIsMade(t *testing.T) {
 		}
 	}
 	p := server.Points(testName)[0]
-	if diff := cmp.Diff(map[string]any{"hash": "abc", "path": "returns.md", "audience": "staff"}, p.Payload); diff != "" {
+	if diff := cmp.Diff(map[string]any{"hash": "abc", "path": "returns.md", "audience": "staff", "seal": seal("abc", "returns.md", "staff")}, p.Payload); diff != "" {
 		t.Error(diff)
 	}
 	if id, err := uuid.Parse(p.ID); err != nil || id.Version() != 5 {
@@ -107,7 +111,7 @@ func TestTroubleIsExplained(t *testing.T) {
 		{"no TLS there", https(open.URL()), "", "write http:// in QDRANT_URL"},
 		{"TLS there", "http" + strings.TrimPrefix(secured.URL(), "https"), "", "with TLS write https:// in QDRANT_URL"},
 		{"unknown authority", secured.URL(), "", "certificate is not trusted"},
-		{"old", qdranttest.New(t, qdranttest.Options{Version: "1.15.4"}).URL(), "", "is of version 1.15.4; citebot needs 1.16 or newer"},
+		{"old", qdranttest.New(t, qdranttest.Options{Version: "1.15.4"}).URL(), "", "it is of version 1.15.4; citebot needs 1.16 or newer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -215,66 +219,6 @@ func TestCallerGivesUp(t *testing.T) {
 	server.Thaw()
 }
 
-// Collections that do not fit are refused and left alone.
-func TestCollectionsThatDoNotFit(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		there func(*qdranttest.Server)
-		want  string // "": it is taken
-	}{
-		{"another length", func(s *qdranttest.Server) { s.Recreate("mine", 3, qdrant.Distance_Cosine) }, "collection mine holds vectors of 3 values by Cosine, this bot's have 64 by Cosine"},
-		{"another distance", func(s *qdranttest.Server) { s.Recreate("mine", kbtest.Dim, qdrant.Distance_Dot) }, "by Dot"},
-		{"empty", func(s *qdranttest.Server) { s.Recreate("mine", kbtest.Dim, qdrant.Distance_Cosine) }, ""},
-		{"another program's", func(s *qdranttest.Server) {
-			s.Recreate("mine", kbtest.Dim, qdrant.Distance_Cosine)
-			s.Insert("mine", "7", map[string]any{"text": "theirs"}, vectors(1, 1)[0].Values)
-		}, "holds 1 points and is not citebot's; name another with QDRANT_COLLECTION"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			server, s := served(t, qdranttest.Options{}, Config{Collection: "mine"})
-			test.there(server)
-			before := server.Points("mine")
-			err := s.Put(t.Context(), vectors(1, 2))
-			switch {
-			case test.want == "":
-				must(t, err)
-				if _, err := opened(t, Config{URL: server.URL(), Collection: "mine"}).Keys(t.Context()); err != nil {
-					t.Errorf("opened again: %v", err)
-				}
-			case err == nil || !strings.Contains(err.Error(), test.want):
-				t.Errorf("error: %v\nwant …%s…", err, test.want)
-			case !cmp.Equal(before, server.Points("mine")):
-				t.Errorf("it was written")
-			}
-		})
-	}
-}
-
-// Another model gets a collection of its own beside the old one, which goes on serving those
-// that still have the old model.
-func TestAnotherModel(t *testing.T) {
-	for _, name := range []string{"", "mine"} {
-		server := qdranttest.New(t, qdranttest.Options{})
-		cfg := Config{URL: server.URL(), Collection: name, Model: "old/1", Dim: kbtest.Dim}
-		old := opened(t, cfg)
-		must(t, old.Put(t.Context(), vectors(0, 5)))
-		for _, dim := range []int{kbtest.Dim, 3} {
-			cfg.Model, cfg.Dim = fmt.Sprint("New Model/", dim), dim
-			fresh := opened(t, cfg)
-			must(t, fresh.Put(t.Context(), []kb.Vector{{Key: "k", Audience: "public", Values: make([]float32, dim)}}))
-			if keys := keysOf(t, fresh); !slices.Equal(keys, []string{"k"}) {
-				t.Errorf("the new collection holds %q", keys)
-			}
-			if used, _ := fresh.known(); !strings.HasSuffix(used, fmt.Sprintf("_new-model-%d_%d", dim, dim)) {
-				t.Errorf("the new collection is %s", used)
-			}
-		}
-		if hits, err := old.Search(t.Context(), vectors(0, 1)[0].Values, []string{"public"}, 9); err != nil || len(hits) != 5 {
-			t.Errorf("the old one finds %d (%v)", len(hits), err)
-		}
-	}
-}
-
 // What was changed behind our back is seen: points that are none of ours have keys that
 // nobody wants, and can be deleted by them.
 func TestStrangers(t *testing.T) {
@@ -300,13 +244,44 @@ func TestStrangers(t *testing.T) {
 	hits, err := s.Search(t.Context(), values, []string{"public"}, 10)
 	must(t, err)
 	for _, hit := range hits {
-		if !slices.Contains(ours, hit.Key) {
+		if !slices.Contains(keys, hit.Key) {
 			t.Errorf("found %v", hit)
 		}
 	}
 	must(t, s.Delete(t.Context(), strange))
 	if left := keysOf(t, s); !slices.Equal(left, ours) {
 		t.Errorf("left %q", left)
+	}
+}
+
+// A point of ours whose payload was changed is listed as a stranger, and what is put takes its
+// place.
+func TestChangedPayloads(t *testing.T) {
+	for _, test := range []struct{ field, value string }{
+		{"audience", "nobody"}, {"path", "elsewhere.md"}, {"hash", "x"}, {"seal", ""}, {"seal", seal(kbtest.Key(1), "returns.md", "public")},
+	} {
+		t.Run(test.field, func(t *testing.T) {
+			server, s := served(t, qdranttest.Options{}, Config{})
+			v := vectors(0, 1)
+			must(t, s.Put(t.Context(), v))
+			payload := server.Points(testName)[0].Payload
+			payload[test.field] = test.value
+			server.Insert(testName, pointID(v[0].Key), payload, v[0].Values)
+			keys := keysOf(t, s)
+			if len(keys) != 1 || !isStranger(keys[0]) {
+				t.Errorf("keys %q", keys)
+			}
+			hits, err := s.Search(t.Context(), v[0].Values, []string{payload["audience"].(string)}, 1)
+			must(t, err)
+			if len(hits) != 1 || isStranger(hits[0].Key) != (test.field == "hash") {
+				t.Errorf("until it is mended a search finds %v", hits)
+			}
+			must(t, s.Delete(t.Context(), keys))
+			must(t, s.Put(t.Context(), v))
+			if keys := keysOf(t, s); !slices.Equal(keys, []string{v[0].Key}) {
+				t.Errorf("keys %q after it was put again", keys)
+			}
+		})
 	}
 }
 
@@ -328,13 +303,117 @@ func TestCollectionIsDropped(t *testing.T) {
 	}
 }
 
-func TestQuantisationFollowsTheConfiguration(t *testing.T) {
-	server := qdranttest.New(t, qdranttest.Options{})
-	for _, quantise := range []bool{false, true, false} {
-		s := opened(t, Config{URL: server.URL(), Quantise: quantise, Holder: "one"})
-		must(t, s.Put(t.Context(), vectors(0, 6)))
-		if got := server.Info(testName).Int8; got != quantise {
-			t.Errorf("int8 %v, want %v", got, quantise)
+// A write that finds the collection gone fails, and the next one makes it; the lease's, too.
+func TestDroppedBetweenWrites(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{})
+	must(t, s.Put(t.Context(), vectors(0, 2)))
+	server.Drop(testName)
+	if err := s.Put(t.Context(), vectors(0, 2)); err == nil {
+		t.Error("put into nothing")
+	}
+	must(t, s.Put(t.Context(), vectors(0, 2)))
+	server.Drop(leaseOf(testName))
+	expire(s)
+	_ = s.Put(t.Context(), vectors(0, 2)) // whatever becomes of it
+	must(t, s.Put(t.Context(), vectors(0, 2)))
+}
+
+// A key that comes back in an error, from the server or what stands before it, is left out.
+func TestKeyInAnError(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{APIKey: "sk-canary"})
+	for _, m := range []qdranttest.Mischief{
+		{Method: qdranttest.GetCollection, Code: codes.Internal, Message: "proxy: bad api-key sk-canary"},
+		{Method: qdranttest.GetCollection, Code: codes.ResourceExhausted, Message: "too much of sk-canary", RetryAfter: 30},
+	} {
+		server.Misbehave(1, m)
+		if _, err := s.Keys(t.Context()); err == nil || strings.Contains(err.Error(), "sk-canary") || !strings.Contains(err.Error(), "…") {
+			t.Errorf("error: %v", err)
 		}
+	}
+}
+
+// A search of a collection that nobody has looked at yet looks at it, within its own deadline.
+func TestSearchPreparesInTime(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{})
+	s.times.create = time.Hour
+	server.Misbehave(-1, qdranttest.Mischief{Method: qdranttest.CreateFieldIndex, Hang: true})
+	if _, err := s.Search(t.Context(), vectors(0, 1)[0].Values, []string{"public"}, 1); err == nil || !strings.Contains(err.Error(), "no answer to") {
+		t.Errorf("error: %v", err)
+	}
+	for _, call := range server.Log() {
+		if call.Timeout > s.times.search {
+			t.Errorf("%s may take %v", call.Method, call.Timeout)
+		}
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("there is no IPv6 here")
+	}
+	must(t, l.Close())
+	server := qdranttest.New(t, qdranttest.Options{Addr: "[::1]:0"})
+	s := opened(t, Config{URL: server.URL()})
+	must(t, s.Put(t.Context(), vectors(0, 1)))
+	if s.Address() != server.Addr() {
+		t.Errorf("it calls itself %s, at %s", s.Address(), server.Addr())
+	}
+}
+
+// A library whose vectors are made of words.
+func library(t *testing.T, s *Store, text string) *kb.Library {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "a.md"), []byte(text), 0o644))
+	lib, err := kb.Open(t.Context(), kb.Config{
+		Docs: dir, State: t.TempDir(), Embedder: words{}, Vectors: s, Settle: time.Millisecond,
+		Accepts: func(string) bool { return true },
+		Parse: func(_ context.Context, path string, data []byte) (kb.Document, error) {
+			return kb.Document{Path: path, Title: path, Blocks: []kb.Block{{Kind: kb.Paragraph, Text: string(data), Lines: kb.Lines{1, 1}}}}, nil
+		},
+	})
+	must(t, err)
+	t.Cleanup(func() { must(t, lib.Close()) })
+	must(t, lib.Sync(t.Context(), nil))
+	return lib
+}
+
+type words struct{}
+
+func (words) ID() string { return "random/1" }
+func (words) Dim() int   { return kbtest.Dim }
+
+func (w words) EmbedPassages(ctx context.Context, texts []string) (out [][]float32, err error) {
+	for _, text := range texts {
+		v, _ := w.EmbedQuery(ctx, text)
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (words) EmbedQuery(_ context.Context, text string) ([]float32, error) {
+	v := make([]float32, kbtest.Dim)
+	for _, w := range strings.Fields(text) {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(w))
+		v[h.Sum32()%kbtest.Dim] = 1
+	}
+	return v, nil
+}
+
+// Strangers that are nearer than what is ours hide it from no library, which has to know of
+// them to ask for more.
+func TestStrangersCrowdNobodyOut(t *testing.T) {
+	server, s := served(t, qdranttest.Options{}, Config{})
+	lib := library(t, s, "refund within thirty days of the order")
+	query, _ := words{}.EmbedQuery(t.Context(), "money back")
+	for range 120 {
+		server.Insert(testName, uuid.NewString(), map[string]any{"audience": "public", "hash": "x"}, query)
+	}
+	found, err := lib.Search(t.Context(), kb.Query{Text: "money back", Audiences: []string{"public"}})
+	must(t, err)
+	if len(found.Hits) != 1 || len(found.Degraded) > 0 {
+		t.Errorf("%d hits, degraded %q", len(found.Hits), found.Degraded)
 	}
 }

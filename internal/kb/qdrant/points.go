@@ -3,6 +3,8 @@ package qdrant
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,12 +18,20 @@ import (
 )
 
 // What a point carries beside its vector. The audience is part of every search; the path is
-// for people who look into the collection.
+// for people who look into the collection; the seal tells when any of it was changed by
+// others.
 const (
 	fieldHash     = "hash"
 	fieldPath     = "path"
 	fieldAudience = "audience"
+	fieldSeal     = "seal"
 )
+
+// seal is for accidents, not for those who know how it is made.
+func seal(hash, path, audience string) string {
+	sum := sha256.Sum256([]byte(hash + "\x00" + path + "\x00" + audience))
+	return hex.EncodeToString(sum[:8])
+}
 
 // points is the namespace of ids.
 var points = uuid.MustParse("5b3c1c1e-8a36-5d0e-9c44-0f6d2a7c9b10")
@@ -46,42 +56,54 @@ func (s *Store) Put(ctx context.Context, vectors []kb.Vector) error {
 			return fmt.Errorf("vector %s has %d values, the collection holds vectors of %d", v.Key, len(v.Values), s.cfg.Dim)
 		}
 	}
-	return s.write(ctx, len(vectors), func(name string) error {
-		for chunk := range slices.Chunk(vectors, s.batch()) {
-			if err := s.upsert(ctx, name, chunk); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return write(ctx, s, vectors, s.batch(), s.upsert)
 }
 
-// write does something to the collection, if it is ours to write. A collection that is gone
-// is made again at the next try.
-func (s *Store) write(ctx context.Context, n int, do func(name string) error) error {
-	if n == 0 {
+// write does something to the collection, chunk by chunk, as long as it is ours to write: a
+// lease can end on the way. A collection that is gone is made again at the next try.
+func write[T any](ctx context.Context, s *Store, all []T, chunk int, do func(ctx context.Context, name string, some []T) error) error {
+	if len(all) == 0 {
 		return nil
 	}
 	name, err := s.prepared(ctx)
 	if err != nil {
 		return err
 	}
+	for some := range slices.Chunk(all, chunk) {
+		if err := s.mayWrite(ctx, name); err != nil {
+			return s.gone(err)
+		}
+		if err := do(ctx, name, some); err != nil {
+			return s.gone(asReader(err))
+		}
+	}
+	return nil
+}
+
+// mayWrite is nil where this bot writes the collection, which is as it should be then.
+func (s *Store) mayWrite(ctx context.Context, name string) error {
 	ours, err := s.writes(ctx, name)
-	switch {
-	case isCode(err, codes.PermissionDenied): // a key that may only read makes a bot that only reads
-		return fmt.Errorf("%w: %w", kb.ErrNotWriter, err)
-	case err != nil:
-		return err
-	case !ours:
+	if err == nil && !ours {
 		return kb.ErrNotWriter
 	}
-	return s.gone(do(name))
+	if err == nil {
+		err = s.mend(ctx, name)
+	}
+	return asReader(err)
+}
+
+// asReader is for a key that may only read: it makes a bot that only reads.
+func asReader(err error) error {
+	if isCode(err, codes.PermissionDenied) {
+		return fmt.Errorf("%w: %w", kb.ErrNotWriter, err)
+	}
+	return err
 }
 
 // gone forgets a collection that is not there any more.
 func (s *Store) gone(err error) error {
 	if isCode(err, codes.NotFound) {
-		s.use("")
+		s.use("", nil)
 	}
 	return err
 }
@@ -96,6 +118,7 @@ func (s *Store) upsert(ctx context.Context, name string, vectors []kb.Vector) er
 				fieldHash:     qdrant.NewValueString(v.Key),
 				fieldPath:     qdrant.NewValueString(v.Path),
 				fieldAudience: qdrant.NewValueString(v.Audience),
+				fieldSeal:     qdrant.NewValueString(seal(v.Key, v.Path, v.Audience)),
 			},
 		})
 	}
@@ -114,14 +137,7 @@ func applied(result *qdrant.UpdateResult, err error) error {
 
 // Delete implements kb.VectorStore.
 func (s *Store) Delete(ctx context.Context, keys []string) error {
-	return s.write(ctx, len(keys), func(name string) error {
-		for chunk := range slices.Chunk(keys, 4*batchPoints) {
-			if err := s.delete(ctx, name, chunk); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return write(ctx, s, keys, 4*batchPoints, s.delete)
 }
 
 func (s *Store) delete(ctx context.Context, name string, keys []string) error {
@@ -136,7 +152,8 @@ func (s *Store) delete(ctx context.Context, name string, keys []string) error {
 }
 
 // Search implements kb.VectorStore. The audiences are part of the query, so that what these
-// people may not see is neither found nor counted.
+// people may not see is neither found nor counted. What is none of ours is in the list, so
+// that the caller sees how much of it there is.
 func (s *Store) Search(ctx context.Context, vector []float32, audiences []string, k int) ([]kb.Scored, error) {
 	if len(vector) != s.cfg.Dim {
 		return nil, fmt.Errorf("the query has %d values, the collection holds vectors of %d", len(vector), s.cfg.Dim)
@@ -144,6 +161,8 @@ func (s *Store) Search(ctx context.Context, vector []float32, audiences []string
 	if len(audiences) == 0 || k <= 0 {
 		return nil, ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.times.search) // also where there is much to prepare
+	defer cancel()
 	name, err := s.prepared(ctx)
 	if err != nil {
 		return nil, err
@@ -176,13 +195,11 @@ func (s *Store) params(k int) *qdrant.SearchParams {
 	return p
 }
 
-// scored are the hits whose payload fits their id, in the order that the port promises.
+// scored are the hits in the order that the port promises.
 func scored(found []*qdrant.ScoredPoint) []kb.Scored {
-	var out []kb.Scored
-	for _, p := range found {
-		if key := keyOf(p.GetId(), p.GetPayload()); !isStranger(key) {
-			out = append(out, kb.Scored{Key: key, Score: float64(p.GetScore())})
-		}
+	out := make([]kb.Scored, len(found))
+	for i, p := range found {
+		out[i] = kb.Scored{Key: keyOf(p.GetId(), p.GetPayload()), Score: float64(p.GetScore())}
 	}
 	slices.SortFunc(out, func(a, b kb.Scored) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Key, b.Key))
@@ -200,18 +217,30 @@ func (s *Store) Keys(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.tend(ctx, name)
 	var keys []string
+	err = s.each(ctx, name, func(key string) bool {
+		keys = append(keys, key)
+		return true
+	})
+	if err != nil {
+		return nil, s.gone(err)
+	}
+	return keys, nil
+}
+
+// each visits the keys of a collection until visit is false.
+func (s *Store) each(ctx context.Context, name string, visit func(key string) bool) error {
 	var from *qdrant.PointId
 	for {
 		page, next, err := s.page(ctx, name, from)
-		if err != nil {
-			return nil, s.gone(err)
-		}
 		for _, p := range page {
-			keys = append(keys, keyOf(p.GetId(), p.GetPayload()))
+			if !visit(sealedKey(p.GetId(), p.GetPayload())) {
+				return nil
+			}
 		}
-		if next == nil || len(page) == 0 {
-			return keys, nil
+		if err != nil || next == nil || len(page) == 0 {
+			return err
 		}
 		from = next
 	}
@@ -220,7 +249,7 @@ func (s *Store) Keys(ctx context.Context) ([]string, error) {
 func (s *Store) page(ctx context.Context, name string, from *qdrant.PointId) (page []*qdrant.RetrievedPoint, next *qdrant.PointId, err error) {
 	request := &qdrant.ScrollPoints{
 		CollectionName: name, Offset: from, Limit: qdrant.PtrOf(uint32(pagePoints)),
-		WithPayload: qdrant.NewWithPayloadInclude(fieldHash), WithVectors: qdrant.NewWithVectors(false),
+		WithPayload: qdrant.NewWithPayloadInclude(fieldHash, fieldPath, fieldAudience, fieldSeal), WithVectors: qdrant.NewWithVectors(false),
 	}
 	err = s.call(ctx, "scroll", s.times.page, func(ctx context.Context) (err error) {
 		page, next, err = s.client.ScrollAndOffset(ctx, request)
@@ -229,24 +258,39 @@ func (s *Store) page(ctx context.Context, name string, from *qdrant.PointId) (pa
 	return page, next, err
 }
 
-// stranger begins the key of a point that is none of ours, before its id: one without our
-// payload, or whose id is not that of its key.
+// stranger begins the key of a point that is none of ours, before its id.
 const stranger = "point "
 
 func isStranger(key string) bool { return strings.HasPrefix(key, stranger) }
 
+// sealedKey is a point's key for a list: one whose payload is not what we put is a stranger,
+// and so it is mended. A search, which finds it until then, goes by keyOf: the library knows
+// the audience of each key itself.
+func sealedKey(id *qdrant.PointId, payload map[string]*qdrant.Value) string {
+	hash, path, audience := payload[fieldHash].GetStringValue(), payload[fieldPath].GetStringValue(), payload[fieldAudience].GetStringValue()
+	if payload[fieldSeal].GetStringValue() != seal(hash, path, audience) {
+		return strangerKey(id)
+	}
+	return keyOf(id, payload)
+}
+
+// keyOf is a point's key; that of a stranger where its id is not that of its hash.
 func keyOf(id *qdrant.PointId, payload map[string]*qdrant.Value) string {
 	key := payload[fieldHash].GetStringValue()
 	if key != "" && !isStranger(key) && id.GetUuid() == pointID(key) {
 		return key
 	}
+	return strangerKey(id)
+}
+
+func strangerKey(id *qdrant.PointId) string {
 	if uuid := id.GetUuid(); uuid != "" {
 		return stranger + uuid
 	}
 	return stranger + strconv.FormatUint(id.GetNum(), 10)
 }
 
-// idOf is the id of the point that keyOf gave this key.
+// idOf is the id of the point that has this key.
 func idOf(key string) *qdrant.PointId {
 	id, strange := strings.CutPrefix(key, stranger)
 	if !strange {

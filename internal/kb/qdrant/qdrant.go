@@ -8,8 +8,9 @@
 // Nothing here waits for long. Each call has a deadline, and one that finds a connection
 // gone is tried once more on the next.
 //
-// Several bots may share a collection. One of them, which holds a lease (lease.go), writes
-// it; to the others [Store.Put] and [Store.Delete] return [kb.ErrNotWriter].
+// Several bots may share a collection. Whichever finds it missing makes it. One of them,
+// which holds a lease (lease.go), writes it and changes how it is kept; to the others
+// [Store.Put] and [Store.Delete] return [kb.ErrNotWriter].
 package qdrant
 
 import (
@@ -77,13 +78,14 @@ type times struct {
 	page   time.Duration // of a list
 	write  time.Duration // of one batch, applied
 	create time.Duration // of a collection or an index
-	renew  time.Duration // between two renewals of the lease
+	look   time.Duration // between two looks at the lease
+	renew  time.Duration // after a renewal of the lease, before the next look renews it
 	lasts  time.Duration // of a lease that is not renewed
 }
 
 var usualTimes = times{
 	search: 2 * time.Second, ask: 3 * time.Second, page: 5 * time.Second, write: 10 * time.Second, create: 15 * time.Second,
-	renew: 5 * time.Second, lasts: 15 * time.Second,
+	look: 2 * time.Second, renew: 5 * time.Second, lasts: 15 * time.Second,
 }
 
 // A Store is a collection. Its methods may be called concurrently.
@@ -97,10 +99,11 @@ type Store struct {
 	log     *slog.Logger
 
 	mu         sync.Mutex
-	collection string    // in use; "" before it was looked at, and after trouble with it
-	last       string    // the last that was in use
-	version    string    // of the server
-	limited    time.Time // until when the server wants no calls
+	collection string                 // in use; "" before it was looked at, and after trouble with it
+	flawed     *qdrant.CollectionInfo // how it was found, if something is to be mended; else nil
+	last       string                 // the last that was in use
+	version    string                 // of the server
+	limited    time.Time              // until when the server wants no calls
 }
 
 // Open checks cfg. It calls nobody: a server that is down is found out later, and may come
@@ -124,7 +127,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s.client, err = qdrant.NewClient(&qdrant.Config{
-		Host: host, Port: port, UseTLS: secure,
+		Host: bracketed(host), Port: port, UseTLS: secure,
 		TLSConfig:              cmp.Or(cfg.TLS, &tls.Config{MinVersion: tls.VersionTLS12}),
 		SkipCompatibilityCheck: true, // it calls the server, for up to a minute
 		GrpcOptions: []grpc.DialOption{
@@ -139,6 +142,14 @@ func Open(cfg Config) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("QDRANT_URL: %w", err), s.lease.close())
 	}
 	return s, nil
+}
+
+// bracketed is a host as the client wants it, which puts a colon and the port behind it.
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
 }
 
 // withKey sends the key with each call. The client's own setting does the same, and prints a
@@ -178,19 +189,32 @@ func (s *Store) Address() string { return s.address }
 // Run keeps the writer's lease, or stands by to take it, until ctx ends; then it gives the
 // lease back.
 func (s *Store) Run(ctx context.Context) error {
-	ticker := time.NewTicker(s.times.renew)
-	defer ticker.Stop()
+	timer := time.NewTimer(s.times.look)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-timer.C:
 		}
-		if name, known := s.known(); known {
-			_, err := s.writes(ctx, name)
-			s.lease.tell(s.log, err)
-		}
+		timer.Reset(s.look(ctx))
 	}
+}
+
+// look renews the lease, or takes it, and says how long to wait for the next look.
+func (s *Store) look(ctx context.Context) time.Duration {
+	name, known := s.known()
+	if !known {
+		return s.times.look
+	}
+	_, err := s.writes(ctx, name)
+	l := &s.lease
+	if l.take(ctx) != nil {
+		return s.times.look
+	}
+	defer l.leave()
+	l.tell(s.log, err)
+	return l.nap(s.times)
 }
 
 // Close gives the lease back and ends the connections. Run must have returned.
