@@ -72,7 +72,8 @@ type VectorStore interface {
 	// Delete forgets the keys; unknown ones are no error.
 	Delete(ctx context.Context, keys []string) error
 	// Search returns at most k keys of the given audiences by falling cosine, equal ones
-	// by key. Which of several equals come last within k is not defined.
+	// by key. Which of several equals come last within k is not defined. What cannot be a
+	// vector that was put may be among them.
 	Search(ctx context.Context, vector []float32, audiences []string, k int) ([]Scored, error)
 	// Keys lists what is stored, so that it can be compared with the manifest. What cannot
 	// be a vector that was put has a key that no vector has; Delete takes that, too.

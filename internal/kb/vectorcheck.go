@@ -324,9 +324,8 @@ func (v *vectorQueue) compare(keys []string) (lost, strangers int) {
 	v.put = nil
 	v.requeue()
 	maps.DeleteFunc(stored, func(key string, _ bool) bool { return v.wanted[key] != nil })
-	v.spare, v.total = stored, len(keys)
-	strangers = len(stored)
-	if v.seen++; 2*strangers <= len(keys) {
+	v.spare, strangers = stored, len(stored)
+	if v.seen++; strangers <= len(v.wanted) {
 		v.seen = 0
 	}
 	if v.whole {

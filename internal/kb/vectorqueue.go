@@ -32,8 +32,7 @@ type vectorQueue struct {
 	ready   []embedded          // with a vector that the store lacks
 	doomed  []string            // hashes that the store need not hold any longer
 	spare   map[string]bool     // hashes that the store holds and nobody wants, or not yet
-	total   int                 // how much the store held at the last check
-	seen    int                 // checks in a row that found most of it spare
+	seen    int                 // checks in a row that found more of it spare than wanted
 	whole   bool                // all of the folder is in wanted: what is spare can go
 	put     map[string]bool     // hashes put since the check under way began; nil: none is
 	trouble error               // why texts do not become vectors
@@ -280,12 +279,12 @@ func (v *vectorQueue) settle() {
 	}
 }
 
-// discard dooms what is spare, unless that is most of what the store holds: then the
-// documents may only be elsewhere for the moment, and further checks have to find the same
-// first. v.mu is held.
+// discard dooms what is spare, unless that is more than all that is wanted: then documents
+// may only be elsewhere for the moment, and further checks have to find the same first. v.mu
+// is held.
 func (v *vectorQueue) discard() int {
 	n := len(v.spare)
-	if n > 1 && 2*n > v.total && v.seen <= releaseAfter {
+	if n > max(1, len(v.wanted)) && v.seen <= releaseAfter {
 		return 0
 	}
 	v.doomed = append(v.doomed, slices.Sorted(maps.Keys(v.spare))...)
