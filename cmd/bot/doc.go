@@ -26,9 +26,8 @@
 // its text has been embedded before. When the new passages are in, the manifest is
 // swapped, which is one pointer, and the old ones are dropped. A search holds one manifest
 // from beginning to end, so it never sees half of an edit. Vectors are kept in the process,
-// or in Qdrant by [citebot/internal/kb/qdrant], of which one bot of several is the writer;
-// what is stored there is compared with the manifest again and again. One test of
-// [citebot/internal/kb/kbtest] holds both to the same contract, and
+// or by [citebot/internal/kb/qdrant] in Qdrant, which is compared with the manifest again and
+// again. [citebot/internal/kb/kbtest] holds both to one contract, and
 // [citebot/internal/kb/qdrant/qdranttest] is a Qdrant that can misbehave.
 //
 // # From a question to an answer
@@ -65,7 +64,8 @@
 //
 // `bot serve` gives the same pipeline to [citebot/internal/chat/web]: the ask page, the
 // source viewer that opens a document at the cited passage, the JSON API, health and
-// metrics. site.go translates between it and the library, as neither knows the other.
+// metrics. site.go translates between it and the library, observe.go counts for all
+// surfaces, and `bot health` asks for supervisors, such as those in deploy/.
 //
 // `bot ask` and `bot search` use the pipeline in their own process, after bringing the
 // index up to date. While a daemon works on the same state folder they ask it over HTTP
