@@ -272,3 +272,23 @@ func TestMetricsCountWithoutWords(t *testing.T) {
 		}
 	}
 }
+
+// The line on the ask page tells what an asker should know, and nothing of the rest.
+func TestSummary(t *testing.T) {
+	filling := &Progress{Vectors: 2, VectorsTotal: 9}
+	for _, test := range []struct {
+		parts map[string]Part
+		want  string
+	}{
+		{map[string]Part{"vectors": {State: StateOK}}, ""},
+		{map[string]Part{"slack": {State: StateFailed, Problem: "SLACK_BOT_TOKEN was refused"}}, ""},
+		{map[string]Part{"library": {State: StateLoading}}, "Reading the documents…"},
+		{map[string]Part{"vectors": {State: StateLoading, Progress: filling}}, "Preparing search by meaning: 2 of 9 passages"},
+		{map[string]Part{"vectors": {State: StateDegraded, Problem: "Qdrant at 10.0.0.7:6334 cannot be reached", Progress: filling}},
+			"Search by meaning is not fully available right now; answers may be less complete."},
+	} {
+		if got := (Readiness{Parts: test.parts}).summary(); got != test.want {
+			t.Errorf("%v: %q, want %q", test.parts, got, test.want)
+		}
+	}
+}

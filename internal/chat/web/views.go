@@ -66,7 +66,11 @@ func (r Readiness) summary() string {
 		}
 		return "Reading the documents…"
 	}
-	if p := r.Parts["vectors"].Progress; p != nil && p.Vectors < p.VectorsTotal {
+	vectors := r.Parts["vectors"]
+	if vectors.State == StateDegraded {
+		return "Search by meaning is not fully available right now; answers may be less complete."
+	}
+	if p := vectors.Progress; p != nil && p.Vectors < p.VectorsTotal {
 		return fmt.Sprintf("Preparing search by meaning: %d of %d passages", p.Vectors, p.VectorsTotal)
 	}
 	return "" // trouble with a chat platform is none of this page's
