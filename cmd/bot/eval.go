@@ -15,7 +15,6 @@ import (
 	"citebot/internal/chat"
 	"citebot/internal/citations"
 	"citebot/internal/kb"
-	"citebot/internal/kb/embed"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -53,17 +52,13 @@ func (c *evalCmd) Run(ctx context.Context, b *bot) (err error) {
 	if err != nil {
 		return whoHasIt(err, cfg.State)
 	}
-	model, err := embed.New()
-	if err != nil {
-		return errors.Join(err, p.Close())
-	}
 	return errors.Join(b.useLocal(ctx, p, func(asker) error {
 		outcomes, err := c.measure(ctx, p, questions, b.say.progress.show)
 		b.say.progress.clear()
 		if err != nil {
 			return err
 		}
-		weigh(outcomes, model.Tokens)
+		weigh(outcomes, p.model.Tokens)
 		return c.report(b, outcomes)
 	}), p.Close())
 }

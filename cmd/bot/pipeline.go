@@ -25,6 +25,7 @@ import (
 // A pipeline is the whole way from a question to its answer in this process.
 type pipeline struct {
 	library  *kb.Library
+	model    *embed.Model
 	vectors  *qdrant.Store // nil: they are kept in this process
 	answerer chat.Answerer
 	observed *observer
@@ -44,7 +45,7 @@ func openPipeline(ctx context.Context, cfg config, log *slog.Logger) (*pipeline,
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{observed: newObserver()}
+	p := &pipeline{model: model, observed: newObserver()}
 	of := kb.Config{
 		Docs:     cfg.Docs,
 		State:    cfg.State,

@@ -249,7 +249,9 @@ func (v *vectorQueue) drop(ctx context.Context, hashes []string) error {
 		delete(v.held, h)
 	}
 	v.doomed = append(v.doomed, hashes...)
-	v.doomed = v.doomed[max(0, len(v.doomed)-maxDoomed):]
+	if v.away != nil {
+		v.doomed = v.doomed[max(0, len(v.doomed)-maxDoomed):]
+	}
 	v.queue = slices.DeleteFunc(v.queue, func(p *Passage) bool { return v.wanted[p.Hash] == nil })
 	v.ready = slices.DeleteFunc(v.ready, func(e embedded) bool { return v.wanted[e.Hash] == nil })
 	v.mu.Unlock()

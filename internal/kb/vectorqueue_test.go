@@ -312,6 +312,23 @@ func TestDroppedInProcess(t *testing.T) {
 	}
 }
 
+// Nobody checks a store in this process, so all that is dropped has to go, however much it is.
+func TestMuchIsDroppedInProcess(t *testing.T) {
+	store := newElsewhere()
+	q := inProcess(t, store)
+	var hashes []string
+	var vectors []Vector
+	for i := range maxDoomed + 5 {
+		hashes = append(hashes, fmt.Sprint(i))
+		vectors = append(vectors, Vector{Key: hashes[i], Audience: "public", Values: make([]float32, 64)})
+	}
+	must(t, store.Put(t.Context(), vectors))
+	must(t, q.drop(t.Context(), hashes))
+	if keys, _ := store.Keys(t.Context()); len(keys) > 0 {
+		t.Errorf("%d vectors are left", len(keys))
+	}
+}
+
 // The end of the program during a check is no trouble of the store.
 func TestShutdownDuringACheck(t *testing.T) {
 	store := newElsewhere()
