@@ -260,6 +260,7 @@ func TestStopWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEvening(t, newShop().config())
 		e.send("GET /livez", "")
+		synctest.Wait() // until the connection is idle; the answer comes a moment before
 		told := time.Now()
 		e.stop()
 		e.ends()
