@@ -34,6 +34,7 @@ var importRules = []struct {
 	{"internal/kb/*", []string{"internal/kb"}, "each fills one of the library's ports and none needs another"},
 	{"internal/citations", nil, "an answer's form and proof must not depend on who wrote it or where it is shown"},
 	{"internal/ledger", nil, "rows are rows"},
+	{"internal/llm/llmtest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
 	{"internal/llm", nil, "a model client knows its vendor's API and neither passages nor citations"},
 	{"internal/chat", []string{"internal/kb", "internal/citations", "internal/ledger"}, "a turn joins search, citations and their record; surfaces and models are its ports"},
 	{"internal/chat/slack/slacktest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
@@ -45,11 +46,13 @@ var importRules = []struct {
 
 // sdkRules keep what a vendor sells in the one package that speaks to the vendor.
 var sdkRules = map[string]string{
-	"github.com/slack-go/":          "internal/chat/slack",
-	"github.com/bwmarrin/discordgo": "internal/chat/discord",
-	"github.com/qdrant/":            "internal/kb/qdrant",
-	"github.com/blevesearch/bleve/": "internal/kb",
-	"github.com/alecthomas/kong":    "cmd/bot",
+	"github.com/slack-go/":                   "internal/chat/slack",
+	"github.com/bwmarrin/discordgo":          "internal/chat/discord",
+	"github.com/qdrant/":                     "internal/kb/qdrant",
+	"github.com/blevesearch/bleve/":          "internal/kb",
+	"github.com/openai/openai-go":            "internal/llm",
+	"github.com/anthropics/anthropic-sdk-go": "internal/llm",
+	"github.com/alecthomas/kong":             "cmd/bot",
 }
 
 // settingReaders are what only cmd/bot may use: elsewhere a setting is a struct's field,
