@@ -14,6 +14,7 @@ package llm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -90,8 +91,14 @@ type Client struct {
 	name      string
 	vendor    vendor
 	transport *http.Transport
+	next      http.RoundTripper // transport, but in tests
 	times     times
 	log       *slog.Logger
+	metrics   metrics
+	spending  *spending
+	retries   retries
+	hold      hold
+	breakers  [2]*breaker // of outages, and of settings
 }
 
 // times are how long things may take that a call's context does not bound.
@@ -107,9 +114,13 @@ var usualTimes = times{connect: 5 * time.Second, headers: 15 * time.Second, idle
 
 // A vendor speaks one API.
 type vendor interface {
-	// stream makes one request, and adds to w what comes. It is nil though the reply may be
-	// unfinished: what of it there is says w.
-	stream(ctx context.Context, client *http.Client, r Request, w *writing) error
+	// stream makes one request, worded as used, and adds to w what comes. It may return
+	// without an error though the reply is unfinished: w.end tells.
+	stream(ctx context.Context, client *http.Client, r Request, w *writing) (used habit, err error)
+
+	// adapt changes how requests are worded to what the server said about one, and says
+	// whether to make it again.
+	adapt(said said, used habit) bool
 }
 
 // New checks cfg. It calls nobody.
@@ -122,8 +133,20 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, name: cfg.Provider + "/" + cfg.Model, times: usualTimes, log: cfg.Log}
 	c.transport = newTransport(c.times)
-	c.vendor = newOpenAI(cfg)
-	return c, nil
+	c.next = c.transport
+	c.vendor = newVendor(cfg)
+	c.spending = openSpending(cfg, c.name)
+	c.breakers = [2]*breaker{newBreaker(failuresToOpen, outageLasts, isOutage), newBreaker(1, settingLasts, lasts)}
+	var err error
+	c.metrics, err = newMetrics(c)
+	return c, err
+}
+
+func newVendor(cfg Config) vendor {
+	if cfg.Provider == Anthropic {
+		return newAnthropic(cfg)
+	}
+	return newOpenAI(cfg)
 }
 
 // check says which setting is to be changed, by the names people know them by.
@@ -132,11 +155,15 @@ func (cfg Config) check() error {
 	case cfg.Provider != OpenAI && cfg.Provider != Anthropic:
 		return fmt.Errorf("LLM_PROVIDER: %q is not known; write %s, which most servers speak, or %s", cfg.Provider, OpenAI, Anthropic)
 	case strings.TrimSpace(cfg.Model) == "":
-		return fmt.Errorf("LLM_MODEL is not set; write the name of a model that the server of LLM_BASE_URL, or the provider, has")
+		return errors.New("LLM_MODEL is not set; write the name of a model that the server of LLM_BASE_URL, or the provider, has")
 	case cfg.BaseURL == "" && cfg.Key == "":
 		return fmt.Errorf("LLM_API_KEY is not set, and %s wants one; set it, or LLM_BASE_URL to a server of your own", cfg.Provider)
+	case cfg.Budget.Tokens < 0 || !(cfg.Budget.Money >= 0) || !(cfg.Prices.Input >= 0) || !(cfg.Prices.Output >= 0):
+		return errors.New("the prices and the daily budget of the model must not be less than nothing; correct them in bot.yaml")
+	case cfg.Budget.Money > 0 && cfg.Prices == Prices{}:
+		return errors.New("a daily budget of money needs the model's prices; write them into bot.yaml, or budget tokens")
 	case strings.ContainsFunc(cfg.Key, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return fmt.Errorf("LLM_API_KEY holds a space or another character that no key has; copy it again")
+		return errors.New("LLM_API_KEY holds a space or another character that no key has; copy it again")
 	}
 	return checkURL(cfg.BaseURL)
 }
@@ -147,10 +174,10 @@ func checkURL(address string) error {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return fmt.Errorf("LLM_BASE_URL is not a web address; write one like http://127.0.0.1:11434/v1")
+		return errors.New("LLM_BASE_URL is not a web address; write one like http://127.0.0.1:11434/v1")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("LLM_BASE_URL holds more than scheme, host and path; write it as http://127.0.0.1:11434/v1, and the key to LLM_API_KEY")
+		return errors.New("LLM_BASE_URL holds more than scheme, host and path; write it as http://127.0.0.1:11434/v1, and the key to LLM_API_KEY")
 	}
 	return nil
 }
@@ -168,19 +195,114 @@ func (c *Client) Cost(u Usage) float64 {
 // handed to more is not taken back should it fail afterwards, and never repeated. ctx owns the
 // whole time. An error is an *[Error], or context.Canceled.
 func (c *Client) Complete(ctx context.Context, r Request, more func(text string)) (Reply, error) {
+	started := time.Now()
+	reply, err := c.complete(ctx, r, more)
+	withoutPrompt(err, r)
+	c.metrics.ended(time.Since(started), err)
+	return reply, err
+}
+
+func (c *Client) complete(ctx context.Context, r Request, more func(string)) (Reply, error) {
 	if r.MaxTokens == 0 {
 		r.MaxTokens = usualMaxTokens
 	}
+	if problem := c.spending.spent(); problem != "" {
+		c.spending.tell()
+		e := c.failure(ReasonBudgetSpent, "%s", problem)
+		e.Remedy = raiseBudget
+		return Reply{}, e
+	}
+	c.retries.called(time.Now())
 	w := &writing{more: more}
-	if err := c.vendor.stream(ctx, &http.Client{Transport: c.transport}, r, w); err != nil {
+	pauses := newPauses()
+	for left := maxRetries; ; left-- {
+		err := c.attempt(ctx, r, w)
+		if err == nil {
+			return Reply{Text: w.text.String(), Usage: w.usage, Cut: w.end == endCut}, nil
+		}
+		if left > 0 && w.text.Len() == 0 && c.repeat(ctx, err, pauses) {
+			continue
+		}
+		if errors.Is(ctx.Err(), context.Canceled) { // perhaps while it waited
+			err = c.canceled()
+		}
 		return Reply{}, err
 	}
-	return Reply{Text: w.text.String(), Usage: w.usage, Cut: w.end == endCut}, nil
+}
+
+// attempt makes a request, if it may be made, and a second one if the first was not worded as
+// the server wants it.
+func (c *Client) attempt(ctx context.Context, r Request, w *writing) error {
+	if err := c.held(ctx); err != nil {
+		return err
+	}
+	err := c.guarded(func() error {
+		used, err := c.request(ctx, r, w)
+		var refused *refusal
+		if errors.As(err, &refused) && refused.status == http.StatusBadRequest && c.vendor.adapt(refused.said(), used) {
+			_, err = c.request(ctx, r, w)
+		}
+		if err != nil {
+			return c.explain(ctx, err, w)
+		}
+		return c.finished(w)
+	})
+	var e *Error
+	if errors.As(err, &e) && e.after > 0 {
+		c.hold.set(e.after)
+	}
+	return err
+}
+
+// request makes one request, and counts what it cost.
+func (c *Client) request(ctx context.Context, r Request, w *writing) (habit, error) {
+	w.usage, w.end = Usage{}, endNone
+	w.wire = &wire{next: c.next, idle: c.times.idle, limit: max(maxReply, r.MaxTokens*bytesPerToken)}
+	used, err := c.vendor.stream(ctx, w.wire.client(), r, w)
+	if err == nil && w.end == endNone {
+		err = errNoReply
+	}
+	w.estimate(r)
+	c.spending.add(w.usage, c.Cost(w.usage))
+	return used, err
+}
+
+// finished finds fault with a reply that came to its end.
+func (c *Client) finished(w *writing) error {
+	switch empty := strings.TrimSpace(w.text.String()) == ""; {
+	case w.end == endFiltered:
+		e := c.failure(ReasonCutOff, "the provider's filter ended the reply")
+		e.Remedy = "set LLM_MODEL to another, should it happen often"
+		return e
+	case empty && w.end == endCut:
+		e := c.failure(ReasonEmpty, "all tokens were used up before the first word")
+		e.Remedy = "let it write more tokens, or set LLM_MODEL to one that reasons less"
+		return e
+	case empty:
+		return c.failure(ReasonEmpty, "the reply holds no text")
+	}
+	return nil
 }
 
 // Ready says whether a call would be made now, and if not in one line why, and what to do. It
-// calls nobody.
-func (c *Client) Ready() (ok bool, problem string) { return true, "" }
+// calls nobody. When the time of a breaker is over it is true, for the next call decides.
+func (c *Client) Ready() (ok bool, problem string) {
+	if spent := c.spending.spent(); spent != "" {
+		return false, c.name + ": " + ReasonBudgetSpent + ": " + spent + "; " + raiseBudget
+	}
+	for _, b := range c.breakers {
+		if cause, _ := b.open(); cause != nil {
+			return false, cause.Error()
+		}
+	}
+	if left := c.hold.left(); left > longHold {
+		return false, c.heldFor(left).Error()
+	}
+	return true, ""
+}
+
+// longHold is longer than calls wait for.
+const longHold = 20 * time.Second
 
 // Close ends the connections. No call may be under way.
 func (c *Client) Close() error {

@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -13,8 +14,9 @@ const openAIURL = "https://api.openai.com/v1"
 
 // openAI speaks chat completions.
 type openAI struct {
-	chat  openai.ChatCompletionService
-	model string
+	chat   openai.ChatCompletionService
+	model  string
+	habits *habits
 }
 
 // newOpenAI makes the one service of the library that is used. A client of the library would
@@ -27,26 +29,44 @@ func newOpenAI(cfg Config) *openAI {
 	if cfg.Key != "" {
 		options = append(options, option.WithAPIKey(cfg.Key))
 	}
-	return &openAI{chat: openai.NewChatCompletionService(options...), model: cfg.Model}
+	o := &openAI{chat: openai.NewChatCompletionService(options...), model: cfg.Model, habits: &habits{}}
+	o.habits.habit.completionTokens = isOpenAIs(cfg.BaseURL)
+	return o
 }
 
-func (o *openAI) stream(ctx context.Context, client *http.Client, r Request, w *writing) error {
-	stream := o.chat.NewStreaming(ctx, o.params(r), option.WithHTTPClient(client))
+// isOpenAIs says whether a server is OpenAI's own, where max_tokens is the old name. Ollama
+// knows only that, and does not refuse the new one but ignores it.
+func isOpenAIs(base string) bool {
+	u, err := url.Parse(base)
+	return base == "" || err == nil && u.Hostname() == "api.openai.com"
+}
+
+func (o *openAI) adapt(said said, used habit) bool { return o.habits.adapt(said, used) }
+
+func (o *openAI) stream(ctx context.Context, client *http.Client, r Request, w *writing) (habit, error) {
+	used := o.habits.now()
+	stream := o.chat.NewStreaming(ctx, o.params(r, used), option.WithHTTPClient(client))
 	defer stream.Close()
 	for stream.Next() {
 		if err := o.read(stream.Current(), w); err != nil {
-			return err
+			return used, err
 		}
 	}
-	return stream.Err()
+	return used, stream.Err()
 }
 
-func (o *openAI) params(r Request) openai.ChatCompletionNewParams {
-	p := openai.ChatCompletionNewParams{
-		Model:         o.model,
-		StreamOptions: openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)},
-		Temperature:   openai.Float(0),
-		MaxTokens:     openai.Int(int64(r.MaxTokens)),
+func (o *openAI) params(r Request, h habit) openai.ChatCompletionNewParams {
+	p := openai.ChatCompletionNewParams{Model: o.model}
+	if !h.noUsage {
+		p.StreamOptions.IncludeUsage = openai.Bool(true)
+	}
+	if !h.ownTemperature {
+		p.Temperature = openai.Float(0)
+	}
+	if h.completionTokens {
+		p.MaxCompletionTokens = openai.Int(int64(r.MaxTokens))
+	} else {
+		p.MaxTokens = openai.Int(int64(r.MaxTokens))
 	}
 	if r.System != "" {
 		p.Messages = append(p.Messages, openai.SystemMessage(r.System))

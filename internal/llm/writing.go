@@ -3,6 +3,7 @@ package llm
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // A writing is a reply as it comes.
@@ -11,6 +12,7 @@ type writing struct {
 	text  strings.Builder
 	usage Usage
 	end   end
+	wire  *wire // of the attempt that writes
 }
 
 // An end is how a model says that its reply ended.
@@ -42,4 +44,33 @@ func (w *writing) add(piece string) error {
 		w.more(piece)
 	}
 	return nil
+}
+
+// estimate counts what the server did not: four characters a token. That it began to write
+// tells that it has read the prompt.
+func (w *writing) estimate(r Request) {
+	w.usage = Usage{min(max(0, w.usage.Input), maxUsage), min(max(0, w.usage.Output), maxUsage)}
+	if w.text.Len() == 0 {
+		return
+	}
+	if w.usage.Input == 0 {
+		w.usage.Input = tokens(r.all())
+	}
+	if w.usage.Output == 0 {
+		w.usage.Output = tokens(w.text.String())
+	}
+}
+
+// maxUsage bounds what a server may say that a call took, so that sums of it are right.
+const maxUsage = 100_000_000
+
+func tokens(text string) int { return (utf8.RuneCountInString(text) + 3) / 4 }
+
+// all is the whole prompt.
+func (r Request) all() string {
+	texts := []string{r.System}
+	for _, m := range r.Messages {
+		texts = append(texts, m.Text)
+	}
+	return strings.Join(texts, "\n")
 }
