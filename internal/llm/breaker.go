@@ -55,11 +55,16 @@ func isOutage(err error) bool {
 	return reason != "" && reason != ReasonBadRequest && reason != ReasonBreakerOpen && !lasts(err)
 }
 
-// failed keeps the cause, before it counts.
+// failed keeps the cause, before it counts: a copy, for the caller has the other one.
 func (b *breaker) failed(err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		return
+	}
+	cause := *e
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	errors.As(err, &b.cause)
+	b.cause = &cause
 }
 
 // open is why no call goes through, and for how long; nil when one would.

@@ -170,16 +170,18 @@ func TestDeadlineIsTheCause(t *testing.T) {
 
 // A server that repeats what it was sent is not quoted.
 func TestPromptIsNotTold(t *testing.T) {
-	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		http.Error(w, "cannot read: "+asked.Messages[2].Text+" "+req.Header.Get("Authorization"), http.StatusBadRequest)
-	}))
-	defer echo.Close()
-	r := onLoopback(t, Config{Provider: OpenAI, BaseURL: echo.URL})
-	_, _, err := r.ask(t.Context())
-	if reasonOf(err) != ReasonBadRequest || !strings.Contains(err.Error(), "the server repeats the prompt") {
-		t.Error(err)
+	for status, reason := range map[int]string{http.StatusBadRequest: ReasonBadRequest, http.StatusUnauthorized: ReasonKeyRefused} {
+		echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			http.Error(w, "cannot read: "+asked.Messages[2].Text+" "+req.Header.Get("Authorization"), status)
+		}))
+		t.Cleanup(echo.Close)
+		r := onLoopback(t, Config{Provider: OpenAI, BaseURL: echo.URL})
+		_, _, err := r.ask(t.Context())
+		if reasonOf(err) != reason || !strings.Contains(err.Error(), "the server repeats the prompt") {
+			t.Error(err)
+		}
+		r.told(t, err)
 	}
-	r.told(t, err)
 }
 
 // With real connections: no redirect is followed, and trouble on the way is told.

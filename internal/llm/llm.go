@@ -197,7 +197,6 @@ func (c *Client) Cost(u Usage) float64 {
 func (c *Client) Complete(ctx context.Context, r Request, more func(text string)) (Reply, error) {
 	started := time.Now()
 	reply, err := c.complete(ctx, r, more)
-	withoutPrompt(err, r)
 	c.metrics.ended(time.Since(started), err)
 	return reply, err
 }
@@ -242,10 +241,12 @@ func (c *Client) attempt(ctx context.Context, r Request, w *writing) error {
 		if errors.As(err, &refused) && refused.status == http.StatusBadRequest && c.vendor.adapt(refused.said(), used) {
 			_, err = c.request(ctx, r, w)
 		}
-		if err != nil {
-			return c.explain(ctx, err, w)
+		if err == nil {
+			return c.finished(w)
 		}
-		return c.finished(w)
+		err = c.explain(ctx, err, w)
+		withoutPrompt(err, r) // before it is logged
+		return err
 	})
 	var e *Error
 	if errors.As(err, &e) && e.after > 0 {

@@ -178,17 +178,7 @@ func read(r *http.Request) (c Call, err error) {
 	if err != nil {
 		return c, err
 	}
-	var body struct {
-		Model               string
-		System              content
-		MaxTokens           int `json:"max_tokens"`
-		MaxCompletionTokens int `json:"max_completion_tokens"`
-		Stream              bool
-		Messages            []struct {
-			Role    string
-			Content content
-		}
-	}
+	var body body
 	if err := json.Unmarshal(data, &body); err != nil {
 		return c, err
 	}
@@ -207,6 +197,19 @@ func read(r *http.Request) (c Call, err error) {
 		c.Messages = append(c.Messages, Message{m.Role, string(m.Content)})
 	}
 	return c, nil
+}
+
+// body is what is of interest in a request of either API.
+type body struct {
+	Model               string
+	System              content
+	MaxTokens           int `json:"max_tokens"`
+	MaxCompletionTokens int `json:"max_completion_tokens"`
+	Stream              bool
+	Messages            []struct {
+		Role    string
+		Content content
+	}
 }
 
 // content is a text, or a list of blocks of text.
