@@ -74,6 +74,18 @@ func until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+// never looks for a while whether what must not be is. It leaves time to those that it watches.
+func never(t *testing.T, within time.Duration, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); <-tick.C {
+		if is() {
+			t.Fatal(what)
+		}
+	}
+}
+
 // One writes, and goes on to, as long as it renews; the others read what it wrote.
 func TestOneWrites(t *testing.T) {
 	server, stores := bots(t, 2, Config{})
@@ -88,11 +100,7 @@ func TestOneWrites(t *testing.T) {
 		t.Errorf("the reader sees %q", keys)
 	}
 	ticking(t, a)
-	for deadline := time.Now().Add(3 * a.times.lasts); time.Now().Before(deadline); {
-		if writesNow(t, b) {
-			t.Fatal("the second took the lease of one that renews it")
-		}
-	}
+	never(t, 3*a.times.lasts, "the second took the lease of one that renews it", func() bool { return writesNow(t, b) })
 	if wrong := server.Complaints(); len(wrong) > 0 {
 		t.Errorf("rules broken: %q", wrong)
 	}
@@ -147,11 +155,7 @@ func TestTwoOfOneName(t *testing.T) {
 	}
 	ticking(t, copied)
 	until(t, "the first to know", func() bool { return !writesNow(t, a) })
-	for deadline := time.Now().Add(2 * a.times.lasts); time.Now().Before(deadline); {
-		if writesNow(t, a) {
-			t.Fatal("both write")
-		}
-	}
+	never(t, 2*a.times.lasts, "both write", func() bool { return writesNow(t, a) })
 }
 
 // Of many that want a lease nobody holds, one gets it.
