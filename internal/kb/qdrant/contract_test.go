@@ -10,6 +10,7 @@ import (
 	"citebot/internal/kb/kbtest"
 	"citebot/internal/kb/qdrant/qdranttest"
 
+	"github.com/google/uuid"
 	"go.uber.org/goleak"
 )
 
@@ -74,17 +75,31 @@ func TestAgreesWithMemory(t *testing.T) {
 	kbtest.Agree(t, kb.NewMemoryVectors(kbtest.Dim), fresh(server.URL(), Config{})(t)())
 }
 
-// fresh makes collections that are deleted after the test. All openings have one holder, as
-// a bot that starts again has.
+// What another run on the same server left, as one that was killed does, or is about to do is
+// no matter.
+func TestFreshIsEmpty(t *testing.T) {
+	server := qdranttest.New(t, qdranttest.Options{})
+	for n := range 2 {
+		store := fresh(server.URL(), Config{})(t)()
+		keys, err := store.Keys(t.Context())
+		if must(t, err); len(keys) > 0 {
+			t.Errorf("it holds %q", keys)
+		}
+		must(t, store.Put(t.Context(), vectors(n, 1)))
+	}
+}
+
+// fresh makes collections of new names, which are deleted after the test. All openings have
+// one holder, as a bot that starts again has.
 func fresh(url string, cfg Config) kbtest.Fresh {
 	return func(t *testing.T) func() kb.VectorStore {
 		cfg := cfg
 		cfg.URL, cfg.Holder = url, t.Name()
-		cfg.Collection = "citebot_test_" + strings.NewReplacer("/", "_", "#", "_", ",", "").Replace(t.Name())
+		cfg.Collection = "citebot_test_" + strings.NewReplacer("/", "_", "#", "_", ",", "").Replace(t.Name()) + "_" + uuid.NewString()
 		first := opened(t, cfg)
 		t.Cleanup(func() {
 			for _, name := range []string{cfg.Collection, leaseOf(cfg.Collection)} {
-				err := first.call(context.WithoutCancel(t.Context()), "drop", first.times.ask, func(ctx context.Context) error {
+				err := first.call(context.WithoutCancel(t.Context()), "drop", first.times.create, func(ctx context.Context) error {
 					return first.client.DeleteCollection(ctx, name)
 				})
 				if err != nil {
