@@ -228,7 +228,7 @@ var indexed = []string{fieldAudience, fieldPath}
 
 // isFlawed says whether something is to be mended.
 func (s *Store) isFlawed(info *qdrant.CollectionInfo) bool {
-	return modelOf(info) == "" || len(unindexed(info, indexed)) > 0 || isQuantised(info) != s.cfg.Quantise
+	return modelOf(info) == "" || len(unindexed(info, qdrant.PayloadSchemaType_Keyword, indexed...)) > 0 || isQuantised(info) != s.cfg.Quantise
 }
 
 // mend makes the collection in use what it should be. Only its writer does: bots that are
@@ -276,9 +276,10 @@ func (s *Store) update(ctx context.Context, request *qdrant.UpdateCollection) er
 	return s.call(ctx, "update", s.times.create, func(ctx context.Context) error { return s.client.UpdateCollection(ctx, request) })
 }
 
-// index indexes payload fields, before they are in a filter: strict mode refuses others.
+// index indexes payload fields, before they are in a filter: strict mode refuses others. An
+// index takes the place of one of another type.
 func (s *Store) index(ctx context.Context, name string, info *qdrant.CollectionInfo, fields ...string) error {
-	for _, field := range unindexed(info, fields) {
+	for _, field := range unindexed(info, qdrant.PayloadSchemaType_Keyword, fields...) {
 		if err := s.indexOne(ctx, name, field, qdrant.FieldType_FieldTypeKeyword); err != nil {
 			return err
 		}
@@ -286,9 +287,9 @@ func (s *Store) index(ctx context.Context, name string, info *qdrant.CollectionI
 	return nil
 }
 
-func unindexed(info *qdrant.CollectionInfo, fields []string) (lacking []string) {
+func unindexed(info *qdrant.CollectionInfo, kind qdrant.PayloadSchemaType, fields ...string) (lacking []string) {
 	for _, field := range fields {
-		if info.GetPayloadSchema()[field] == nil {
+		if info.GetPayloadSchema()[field].GetDataType() != kind {
 			lacking = append(lacking, field)
 		}
 	}

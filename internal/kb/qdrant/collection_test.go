@@ -131,6 +131,28 @@ func TestReaderOfAFlawedCollection(t *testing.T) {
 	}
 }
 
+// An index of another type, which someone has put in the place of ours, serves no search.
+func TestIndexOfAnotherType(t *testing.T) {
+	server, s := served(t, qdranttest.Options{Strict: true}, Config{})
+	v := vectors(0, 3)
+	must(t, s.Put(t.Context(), v))
+	must(t, s.indexOne(t.Context(), testName, fieldAudience, qdrant.FieldType_FieldTypeInteger))
+	must(t, s.indexOne(t.Context(), leaseOf(testName), fieldHolder, qdrant.FieldType_FieldTypeInteger))
+	keysOf(t, s)
+	if got := server.Info(testName).Indexes[fieldAudience]; got != qdrant.PayloadSchemaType_Keyword {
+		t.Errorf("the index is of type %s", got)
+	}
+	if hits, err := s.Search(t.Context(), v[0].Values, []string{"public"}, 3); err != nil || len(hits) != 3 {
+		t.Errorf("found %d (%v)", len(hits), err)
+	}
+	expire(s)
+	_ = s.Put(t.Context(), v) // whatever becomes of it
+	must(t, s.Put(t.Context(), v))
+	if got := server.Info(leaseOf(testName)).Indexes[fieldHolder]; got != qdrant.PayloadSchemaType_Keyword {
+		t.Errorf("the lease's index is of type %s", got)
+	}
+}
+
 // What cannot be mended can be read.
 func TestMendingFails(t *testing.T) {
 	for _, code := range []codes.Code{codes.PermissionDenied, codes.Internal} {

@@ -260,7 +260,7 @@ func (s *Store) mendLease(ctx context.Context, name string, info *qdrant.Collect
 			return err
 		}
 	}
-	if len(unindexed(info, []string{fieldBeat})) > 0 {
+	if len(unindexed(info, qdrant.PayloadSchemaType_Integer, fieldBeat)) > 0 {
 		if err := s.indexOne(ctx, name, fieldBeat, qdrant.FieldType_FieldTypeInteger); err != nil {
 			return err
 		}
