@@ -27,6 +27,7 @@ type Answer struct {
 	TookMS     int64     `json:"took_ms"`
 	Degraded   []string  `json:"degraded"` // parts of the program that did not take part; never null
 	Usage      Usage     `json:"usage,omitzero"`
+	Refused    []Refused `json:"refused,omitempty"` // what a model wrote and nobody is shown; only where it is asked for
 }
 
 // Usage is how many tokens a model was given for an answer, and has written; zero where none
@@ -52,6 +53,13 @@ type Part struct {
 	Text    string   `json:"text"`
 	Kind    PartKind `json:"kind,omitempty"`
 	Sources []int    `json:"sources"`
+	Written bool     `json:"written,omitempty"` // in a model's words; the sources' quotes hold what they say
+}
+
+// A Refused is a statement that no passage was found to hold.
+type Refused struct {
+	Text string `json:"text"`
+	Refusal
 }
 
 // A Source is a quote from one version of one passage.

@@ -26,12 +26,14 @@ func (f *Fault) Error() string {
 	return "answer: " + f.Reason
 }
 
-// Check proves that an extractive answer holds, or returns the first *Fault:
+// Check proves that an answer holds, or returns the first *Fault:
 //
 //   - verdict, parts, sources and text agree, and the text is Render of the parts;
 //   - every part has a source, and sources are numbered by first use from 1, all used;
 //   - every source's quote stands in its passage version, its pieces in order;
-//   - every part's text stands in the quote and the passage of each of its sources;
+//   - every part's text stands in the quote and the passage of each of its sources, or is
+//     written and what it states stands in the quotes of its sources (see Prove, which
+//     proves more and comes before);
 //   - no string holds a character that may not be shown.
 //
 // Texts are compared in their Normal form. passage returns the text of a passage version;
@@ -42,6 +44,7 @@ func Check(a Answer, passage func(hash string) (text string, ok bool)) error {
 		func() *Fault { return numbering(a) },
 		func() *Fault { return quotes(a.Sources, passage) },
 		func() *Fault { return verbatim(a, passage) },
+		func() *Fault { return supported(a) },
 		func() *Fault { return visible(a) },
 	}
 	for _, check := range checks {
@@ -149,12 +152,34 @@ func verbatim(a Answer, passage func(string) (string, bool)) *Fault {
 		if p.Text == "" || p.Text != Normal(p.Text) {
 			return &Fault{Part: i + 1, Reason: "text is empty or not in normal form"}
 		}
+		if p.Written {
+			continue
+		}
 		for _, n := range p.Sources {
 			source := a.Sources[n-1]
 			text, _ := passage(source.Hash)
 			if !strings.Contains(Normal(source.Quote), p.Text) || !strings.Contains(Normal(text), p.Text) {
 				return &Fault{Part: i + 1, Source: n, Reason: "the source does not hold the text"}
 			}
+		}
+	}
+	return nil
+}
+
+// supported checks that what a written part states is in the quotes that people see beside
+// it, or in the titles and sections over them.
+func supported(a Answer) *Fault {
+	for i, p := range a.Parts {
+		if !p.Written {
+			continue
+		}
+		var rests []Excerpt
+		for _, n := range p.Sources {
+			s := a.Sources[n-1]
+			rests = append(rests, Excerpt{Text: Normal(s.Quote), Above: Normal(s.Title + "\n" + s.Section)})
+		}
+		if refused := stands(p.Text, rests); refused != nil {
+			return &Fault{Part: i + 1, Reason: "its sources do not hold it: " + refused.Error()}
 		}
 	}
 	return nil

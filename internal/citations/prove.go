@@ -1,0 +1,717 @@
+package citations
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// An Excerpt is a piece of a passage that can hold a statement: a sentence, an item, a row.
+type Excerpt struct {
+	Text   string // in Normal form
+	Lead   string // of an item: the line that announces the list, which the item goes on with
+	Header string // of a row: its table's header row, cells between " | " as in Text
+	Above  string // what else readers see over it, such as title and headings
+}
+
+// said is what the excerpt states by itself.
+func (e Excerpt) said() string {
+	if e.Lead == "" {
+		return e.Text
+	}
+	return e.Lead + " " + e.Text
+}
+
+// A Reason says why a statement is refused; metrics count by it.
+type Reason string
+
+// The reasons.
+const (
+	NoMark      Reason = "no mark"
+	UnknownMark Reason = "unknown mark"   // names no passage that was found
+	WrongNumber Reason = "number"         // amounts, percentages and durations, too
+	WrongDate   Reason = "date"           // and times of day
+	WrongName   Reason = "name"           // names in capitals, and codes of letters and digits
+	WrongLink   Reason = "link"           // also e-mail addresses
+	WrongWord   Reason = "word"           // one that excludes the passage's own
+	Negated     Reason = "negation"       // says the opposite
+	Stitched    Reason = "stitched"       // joins what the passage says of different things
+	Unsupported Reason = "not in passage" // too little of it is there
+	Markup      Reason = "markup"         // holds links, mentions or HTML
+	TooLong     Reason = "too long"
+)
+
+// Reasons are all of them.
+var Reasons = []Reason{NoMark, UnknownMark, WrongNumber, WrongDate, WrongName, WrongLink, WrongWord, Negated, Stitched, Unsupported, Markup, TooLong}
+
+// A Refusal says why a statement is not held.
+type Refusal struct {
+	Reason Reason `json:"reason"`
+	Detail string `json:"detail,omitempty"` // the words that it is about, "" for all of it
+}
+
+func (r *Refusal) Error() string {
+	if r.Detail == "" {
+		return string(r.Reason)
+	}
+	return fmt.Sprintf("%s: %q", r.Reason, r.Detail)
+}
+
+// How much of a statement must be there. Measured on testdata/pairs.jsonl.
+const (
+	maxHolders   = 3    // excerpts that one statement may rest on
+	enoughWords  = 0.7 // share of content words that suffices by itself
+	someWords    = 0.34 // share that is needed in any case
+	enoughCosine = 0.74 // cosine that suffices with some of the words
+)
+
+// Prove finds the excerpts that hold a statement between them, in their order, or says why
+// they do not.
+//
+// A statement is held when what it says is said there: each number, date, time, name, code
+// and link, by an excerpt that says it of the same thing; no word that excludes the
+// passage's own; as many negations; and enough of its content words, or of its meaning.
+func Prove(statement string, excerpts []Excerpt, language Language) (held []int, refused *Refusal) {
+	p := newProof(statement, excerpts)
+	p.Language = language
+	p.choose()
+	for _, check := range []func() *Refusal{p.markup, p.factsHeld, p.wordsHeld, p.fromOne, p.boundTogether, p.sameSense} {
+		if refused = check(); refused != nil {
+			return nil, refused
+		}
+	}
+	slices.Sort(p.held)
+	if refused = p.enough(); refused != nil {
+		return nil, refused
+	}
+	return p.held, nil
+}
+
+// A Language is what an embedding model knows of words, which a proof asks where its own
+// lists leave a doubt. Each may be nil: then the doubt remains.
+type Language struct {
+	// Meaning is the cosine of the statement with the excerpts of these numbers, read as one.
+	Meaning func(held []int) float64
+	// Common reports whether a lower-case word is an ordinary one. What is not may be a name,
+	// and has to stand in the passage.
+	Common func(word string) bool
+}
+
+// A proof is a statement laid beside excerpts of the passages that it cites.
+type proof struct {
+	Language
+	text     string
+	denies   bool // it says "not"
+	facts    []fact
+	terms    []string           // stems of the content words that no fact is made of, each once
+	rarity   map[string]float64 // how much each term tells one excerpt from the others, 1 on average
+	excerpts []reading
+	held     []int // excerpts that hold it, best first
+}
+
+func newProof(statement string, excerpts []Excerpt) *proof {
+	p := &proof{text: statement, denies: negative(clauses(statement, nil)) > 0}
+	var rest string
+	p.facts, rest = facts(statement)
+	for t := range newClause(plainly(rest), nil).terms {
+		p.terms = append(p.terms, t)
+	}
+	slices.Sort(p.terms)
+	for _, e := range excerpts {
+		p.excerpts = append(p.excerpts, read(e))
+	}
+	p.weigh()
+	return p
+}
+
+// weigh gives each term its inverse document frequency among the excerpts, words that say
+// little a quarter of that.
+func (p *proof) weigh() {
+	p.rarity = map[string]float64{}
+	n := float64(len(p.excerpts))
+	for _, t := range p.terms {
+		df := 0.0
+		for i := range p.excerpts {
+			if lexicon.meets(t, p.excerpts[i].terms) {
+				df++
+			}
+		}
+		p.rarity[t] = weight(t) * math.Log((n+1)/(df+0.5)) / math.Log((n+1)/1.5)
+	}
+}
+
+// A reading is an excerpt taken apart.
+type reading struct {
+	Excerpt
+	facts  []fact          // of what it says, then of what stands over it
+	own    int             // how many of them it says
+	denies bool            // it says "not"
+	words  map[string]bool // of both, in lower case
+	terms  map[string]bool // their stems, and what negative ones are the opposite of
+}
+
+func read(e Excerpt) reading {
+	r := reading{Excerpt: e, denies: negative(clauses(e.said(), nil)) > 0, words: map[string]bool{}, terms: map[string]bool{}}
+	for _, text := range []string{e.said(), e.Header, e.Above} {
+		found, _ := facts(text)
+		r.facts = append(r.facts, found...)
+		if text == e.said() {
+			r.own = len(found)
+		}
+		for _, w := range Words(plainly(text)) {
+			r.words[w] = true
+			r.terms[Stem(w)] = true
+			if positive, ok := lexicon.opposite(w); ok {
+				r.terms[Stem(positive)] = true
+			}
+		}
+	}
+	return r
+}
+
+// asDenying is what it counts for an excerpt that it says "not" where the statement does, or
+// neither does: enough to decide between equals.
+const asDenying = 0.1
+
+// choose picks up to maxHolders excerpts, each for what the ones before do not say.
+func (p *proof) choose() {
+	terms, told := map[string]bool{}, map[int]bool{}
+	for len(p.held) < min(maxHolders, len(p.excerpts)) {
+		best, most := -1, 0.0
+		for i := range p.excerpts {
+			if slices.Contains(p.held, i) {
+				continue
+			}
+			gain := p.gain(i, terms, told)
+			if gain > 0 && len(p.held) == 0 && p.excerpts[i].denies == p.denies {
+				gain += asDenying
+			}
+			if gain > most {
+				best, most = i, gain
+			}
+		}
+		if best < 0 || len(p.held) > 0 && most < 0.9 {
+			return
+		}
+		p.held = append(p.held, best)
+		p.gain(best, terms, told)
+		for _, t := range p.terms {
+			terms[t] = terms[t] || lexicon.meets(t, p.excerpts[best].terms)
+		}
+		for i, f := range p.facts {
+			told[i] = told[i] || p.says(best, f)
+		}
+	}
+}
+
+// gain is how much excerpt i says of what is not said yet. A fact counts twice.
+func (p *proof) gain(i int, terms map[string]bool, told map[int]bool) float64 {
+	n := 0.0
+	for _, t := range p.terms {
+		if !terms[t] && lexicon.meets(t, p.excerpts[i].terms) {
+			n += p.rarity[t]
+		}
+	}
+	for k, f := range p.facts {
+		if !told[k] && p.says(i, f) {
+			n += 2
+		}
+	}
+	return n
+}
+
+// says reports whether excerpt i holds a fact.
+func (p *proof) says(i int, f fact) bool {
+	r := &p.excerpts[i]
+	switch f.kind {
+	case nameFact:
+		return r.words[f.value] || r.terms[Stem(f.value)] || r.names(f.value)
+	case linkFact:
+		return strings.Contains(strings.ToLower(r.said()+"\n"+r.Header+"\n"+r.Above), f.value)
+	}
+	return holds(f, r.facts, r.words)
+}
+
+// names reports whether each part of a name with hyphens is there, or all that it is the
+// initials of.
+func (r *reading) names(value string) bool {
+	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return !inWord(c) }) {
+		if !r.words[part] && !r.words[strings.TrimSuffix(part, "s")] {
+			return r.initials(value) || r.shortened(value)
+		}
+	}
+	return true
+}
+
+// initials reports whether words in a row begin with the letters of an acronym.
+func (r *reading) initials(acronym string) bool {
+	if len(acronym) < 2 || len(acronym) > 6 {
+		return false
+	}
+	for _, text := range []string{r.said(), r.Header, r.Above} {
+		var letters strings.Builder
+		for _, w := range Words(text) {
+			first, _ := utf8.DecodeRuneInString(w)
+			letters.WriteRune(first)
+		}
+		if strings.Contains(letters.String(), acronym) {
+			return true
+		}
+	}
+	return false
+}
+
+// shortened reports whether a word begins with an acronym, as does identification with ID.
+func (r *reading) shortened(acronym string) bool {
+	for w := range r.words {
+		if len(acronym) >= 2 && len(acronym) <= 4 && len(w) > len(acronym)+3 && strings.HasPrefix(w, acronym) {
+			return true
+		}
+	}
+	return false
+}
+
+// factsHeld checks that each fact is in what holds the statement.
+func (p *proof) factsHeld() *Refusal {
+	for _, f := range p.facts {
+		if slices.ContainsFunc(p.held, func(i int) bool { return p.says(i, f) }) || f.soft && !p.rivalled(f) {
+			continue
+		}
+		return &Refusal{reasonOf(f.kind), f.text}
+	}
+	return nil
+}
+
+func reasonOf(k factKind) Reason {
+	switch k {
+	case numberFact:
+		return WrongNumber
+	case dateFact, clockFact:
+		return WrongDate
+	case linkFact:
+		return WrongLink
+	}
+	return WrongName
+}
+
+// rivalled reports whether what holds the statement says another thing of the sort.
+func (p *proof) rivalled(f fact) bool {
+	return slices.ContainsFunc(p.held, func(i int) bool {
+		return slices.ContainsFunc(p.excerpts[i].facts, func(e fact) bool { return !e.soft && e.unit != "" && rival(f, e) })
+	})
+}
+
+// wordsHeld checks that no word of the statement is one that excludes those there.
+func (p *proof) wordsHeld() *Refusal {
+	all := p.heldTerms()
+	for _, t := range p.terms {
+		if lexicon.contradicts(t, all) {
+			return &Refusal{WrongWord, p.wordOf(t)}
+		}
+	}
+	return nil
+}
+
+func (p *proof) heldTerms() map[string]bool {
+	all := map[string]bool{}
+	for _, i := range p.held {
+		for t := range p.excerpts[i].terms {
+			all[t] = true
+		}
+	}
+	return all
+}
+
+// wordOf is the statement's word that a stem is of.
+func (p *proof) wordOf(stem string) string {
+	for _, w := range Words(p.text) {
+		if Stem(w) == stem {
+			return w
+		}
+	}
+	return stem
+}
+
+// fromOne checks that no fact is taken from another excerpt than the one that the statement
+// mostly rests on where that one has another fact of the sort, which the statement does not
+// mention.
+func (p *proof) fromOne() *Refusal {
+	if len(p.held) == 0 {
+		return nil
+	}
+	first := p.mostly()
+	for _, f := range p.facts {
+		if f.soft || p.says(first, f) {
+			continue
+		}
+		for _, e := range p.excerpts[first].facts[:p.excerpts[first].own] {
+			if !e.soft && rival(f, e) && !p.mentions(e) {
+				return &Refusal{Stitched, f.text}
+			}
+		}
+	}
+	return nil
+}
+
+// mostly is the excerpt that has most of the statement's words, those of its facts left out.
+func (p *proof) mostly() (best int) {
+	most := -1.0
+	for _, i := range p.held {
+		n := 0.0
+		for _, t := range p.terms {
+			if lexicon.meets(t, p.excerpts[i].terms) && !slices.ContainsFunc(p.facts, func(f fact) bool { return f.kind == nameFact && Stem(f.value) == t }) {
+				n += p.rarity[t]
+			}
+		}
+		if n > most {
+			best, most = i, n
+		}
+	}
+	return best
+}
+
+// mentions reports whether the statement holds a fact of an excerpt.
+func (p *proof) mentions(e fact) bool {
+	if e.kind == nameFact {
+		return slices.Contains(Words(p.text), e.value)
+	}
+	return slices.ContainsFunc(p.facts, func(f fact) bool { return same(f, e) })
+}
+
+// boundTogether checks that each number is said of what the statement says it of: no other
+// number of the sort stands closer to its words.
+func (p *proof) boundTogether() *Refusal {
+	for i, f := range p.facts {
+		if f.soft || f.kind != numberFact && f.kind != dateFact && f.kind != clockFact {
+			continue
+		}
+		words := territory(p.text, p.facts, i)
+		maps.DeleteFunc(words, func(w string, _ bool) bool { return !slices.Contains(p.terms, w) })
+		mine, others := 0, 0
+		agrees := false // with the words of some number that is the same
+		for h := range p.excerpts {
+			r := &p.excerpts[h]
+			for j, e := range r.facts[:r.own] {
+				if e.kind != f.kind || e.soft {
+					continue
+				}
+				there := wordsOf(r, j)
+				switch n := shared(words, there); {
+				case holds(f, r.facts[j:j+1], r.words):
+					mine = max(mine, n)
+					agrees = agrees || !contradict(words, there)
+				case rival(f, e) && !p.inOrder(i, r, j):
+					others = max(others, n)
+				}
+			}
+		}
+		if others > mine || mine > 0 && !agrees {
+			return &Refusal{Stitched, f.text}
+		}
+	}
+	return nil
+}
+
+// inOrder reports whether fact j of an excerpt is another fact of the statement, too, and
+// both stand there in the statement's order: "from 1 to 12 July".
+func (p *proof) inOrder(i int, r *reading, j int) bool {
+	for k, g := range p.facts {
+		if k == i || !same(g, r.facts[j]) {
+			continue
+		}
+		for l, e := range r.facts[:r.own] {
+			if same(p.facts[i], e) && (k < i) == (j < l) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wordsOf are those that belong to fact j of an excerpt.
+func wordsOf(r *reading, j int) map[string]bool {
+	there := cellWords(r, r.facts[j].at)
+	if there == nil {
+		there = territory(r.said(), r.facts[:r.own], j)
+	}
+	maps.Copy(there, newClause(r.Above, nil).terms)
+	return there
+}
+
+// contradict reports whether one of the words excludes what is there.
+func contradict(words, there map[string]bool) bool {
+	for w := range words {
+		if lexicon.contradicts(w, there) {
+			return true
+		}
+	}
+	return false
+}
+
+// shared is how many of the words are there, those that say little left out.
+func shared(words, there map[string]bool) int {
+	n := 0
+	for w := range words {
+		if !lexicon.plain[w] && lexicon.meets(w, there) {
+			n++
+		}
+	}
+	return n
+}
+
+// cellWords are the words that a cell of a row is about: its own, those of the first cell
+// and of its column's header; nil where there is no such cell.
+func cellWords(r *reading, at int) map[string]bool {
+	cells, header := strings.Split(r.Text, " | "), strings.Split(r.Header, " | ")
+	if len(cells) < 2 || len(cells) != len(header) {
+		return nil
+	}
+	column, end := 0, 0
+	for i, c := range cells {
+		if end += len(c); at < end {
+			column = i
+			break
+		}
+		end += len(" | ")
+	}
+	return newClause(strings.Join([]string{cells[0], cells[column], header[column]}, " "), nil).terms
+}
+
+// crossing is how many words further off a thing is behind a clause's end.
+const crossing = 4
+
+// territory is the content words of text that stand nearer to fact i, or to the other end of
+// its range, than to others of its kind.
+func territory(text string, all []fact, i int) map[string]bool {
+	out := map[string]bool{}
+	tokens := tokensOf(text)
+	places := placesOf(tokens)
+	for k, t := range tokens {
+		if !hasLetter(t.text) || stopWords[t.text] || negations[t.text] || inFact(all, t) {
+			continue
+		}
+		nearest, least := i, -1
+		for j, f := range all {
+			if f.kind != all[i].kind || f.soft {
+				continue
+			}
+			d := places[k] - places[tokenAt(tokens, f.at)]
+			if d = max(d, -d); least < 0 || d < least || d == least && j == i {
+				nearest, least = j, d
+			}
+		}
+		if nearest == i || ranged(text, all[min(nearest, i)], all[max(nearest, i)]) {
+			word, _ := affirm(t.text, nil)
+			out[Stem(word)] = true
+		}
+	}
+	return out
+}
+
+// inFact reports whether a token is part of a number, date or time.
+func inFact(all []fact, t token) bool {
+	return slices.ContainsFunc(all, func(f fact) bool {
+		return f.kind <= clockFact && t.at >= f.at && t.end <= f.at+len(f.text)
+	})
+}
+
+// placesOf numbers tokens; the ends of clauses set them further apart.
+func placesOf(tokens []token) []int {
+	places, steps := make([]int, len(tokens)+1), 0
+	for k, t := range tokens {
+		steps++
+		if breaks[t.text] || len(t.text) == 1 && strings.ContainsAny(t.text, ",;.|") {
+			steps += crossing
+		}
+		places[k] = steps
+	}
+	places[len(tokens)] = steps
+	return places
+}
+
+func tokenAt(tokens []token, at int) int {
+	for k, t := range tokens {
+		if t.end > at {
+			return k
+		}
+	}
+	return len(tokens)
+}
+
+// ranged reports whether two facts are the ends of one range.
+func ranged(text string, a, b fact) bool {
+	from := a.at + len(a.text)
+	return a.kind == b.kind && from <= b.at && rangeSigns[strings.ToLower(strings.TrimSpace(text[from:b.at]))]
+}
+
+// sameSense checks that the statement says "not" where what it rests on does, and only there:
+// each of its clauses beside the one there that is most like it, or all of them together: an
+// exception can be turned round ("not unless", "only if").
+func (p *proof) sameSense() *Refusal {
+	known := p.heldTerms()
+	for _, t := range p.terms {
+		known[t] = true
+	}
+	claimed := clauses(p.text, known)
+	var there []clause
+	for _, i := range p.held {
+		there = append(there, clauses(p.excerpts[i].said(), known)...)
+	}
+	if excepts(claimed) || excepts(there) {
+		if negative(claimed)%2 != negative(likest(claimed, there))%2 {
+			return &Refusal{Negated, ""}
+		}
+		return nil
+	}
+	for _, c := range claimed {
+		if !sensed(c, there) {
+			return &Refusal{Negated, strings.TrimSpace(c.text)}
+		}
+	}
+	return nil
+}
+
+func excepts(all []clause) bool {
+	return slices.ContainsFunc(all, func(c clause) bool { return c.excepts })
+}
+
+func negative(all []clause) (n int) {
+	for _, c := range all {
+		n += c.negative
+	}
+	return n
+}
+
+// likest are, for each claimed clause, the clauses there that are most like it, each once.
+func likest(claimed, there []clause) []clause {
+	used := map[int]bool{}
+	var out []clause
+	for _, c := range claimed {
+		best, most := -1, alikeFrom
+		for i, e := range there {
+			if l := likeness(c, e); l >= most {
+				best, most = i, l
+			}
+		}
+		if best >= 0 {
+			used[best] = true
+		}
+	}
+	for i, e := range there {
+		if used[i] && !(e.inherits && i > 0 && used[i-1]) { // that negation is counted
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// Clauses this much alike say the same thing or its opposite; of several within nearly of
+// the best, any may be meant.
+const (
+	alikeFrom = 0.4
+	nearly    = 0.05
+)
+
+// sensed reports whether c says "not" as the clause there does that is most like it; where
+// none is like it, whether there is a "not" at all if c has one.
+func sensed(c clause, there []clause) bool {
+	most := 0.0
+	for _, e := range there {
+		most = max(most, likeness(c, e))
+	}
+	if most < alikeFrom {
+		return c.negative%2 == 0 || negative(there) > 0
+	}
+	return slices.ContainsFunc(there, func(e clause) bool {
+		row := strings.Contains(e.text, " | ") && e.negative > 0 // of one cell, nobody knows which
+		return likeness(c, e) >= most-nearly && (row || e.negative%2 == c.negative%2)
+	})
+}
+
+// likeness is twice the words that two clauses share over all that they have, 0 to 1. Words
+// that say little count little.
+func likeness(a, b clause) float64 {
+	shared := 0.0
+	for w := range a.terms {
+		if lexicon.meets(w, b.terms) {
+			shared += weight(w)
+		}
+	}
+	return 2 * shared / max(1, weights(a.terms)+weights(b.terms))
+}
+
+func weights(terms map[string]bool) (sum float64) {
+	for w := range terms {
+		sum += weight(w)
+	}
+	return sum
+}
+
+func weight(stem string) float64 {
+	if lexicon.plain[stem] {
+		return 0.25
+	}
+	return 1
+}
+
+// enough checks how many of the statement's words are there, or how much of its meaning.
+func (p *proof) enough() *Refusal {
+	all, n, of := p.heldTerms(), 0, 0
+	var missing []string
+	for _, t := range p.terms {
+		held := lexicon.meets(t, all)
+		switch {
+		case held:
+			n++
+		case lexicon.plain[t]:
+			continue
+		case p.Common != nil && slices.Contains(Words(p.text), p.wordOf(t)) && !p.Common(p.wordOf(t)):
+			return &Refusal{WrongName, p.wordOf(t)}
+		default:
+			missing = append(missing, p.wordOf(t))
+		}
+		of++
+	}
+	share := float64(n) / float64(max(1, of))
+	if of == 0 && len(p.facts) > 0 {
+		share = 1
+	}
+	switch {
+	case share >= enoughWords:
+		return nil
+	case share >= someWords && p.Meaning != nil && p.Meaning(p.held) >= enoughCosine:
+		return nil
+	}
+	return &Refusal{Unsupported, strings.Join(missing, " ")}
+}
+
+// stands checks again, of a statement that was proven, what no further text can make untrue:
+// that excerpts with all that it rests on hold its facts and some of its words.
+func stands(statement string, rests []Excerpt) *Refusal {
+	p := newProof(statement, rests)
+	for i := range rests {
+		p.held = append(p.held, i)
+	}
+	for _, check := range []func() *Refusal{p.markup, p.factsHeld} {
+		if refused := check(); refused != nil {
+			return refused
+		}
+	}
+	p.Meaning = func([]int) float64 { return enoughCosine } // that has been looked at
+	return p.enough()
+}
+
+// markup refuses what is no plain sentence, before anything looks whether it is held.
+func (p *proof) markup() *Refusal {
+	if m := marksUp.FindString(p.text); m != "" {
+		return &Refusal{Markup, m}
+	}
+	return nil
+}
+
+// marksUp is what some surface may take for a link, a mention or HTML, however it is escaped.
+var marksUp = regexp.MustCompile(`(?i)\]\s*[(\[:]|!\[|<[\p{L}!/@#?:]|&#?\w+;|@(everyone|here|channel|group)\b|<\||\|>` + "|```|``")
