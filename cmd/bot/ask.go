@@ -15,12 +15,14 @@ import (
 
 type askCmd struct {
 	asking
+	Explain  bool     `help:"Show what a model wrote that could not be shown, and why."`
 	Question []string `arg:"" optional:"" help:"What you want to know."`
 }
 
 // Run prints one answer, or one a line with --batch.
 func (c *askCmd) Run(ctx context.Context, b *bot) error {
 	return c.run(ctx, b, c.Question, func(a asker, q chat.Question) (reply, error) {
+		q.Explain = c.Explain
 		answer, err := a.Ask(ctx, q)
 		return reply{answer, func() { b.say.answer(answer) }}, err
 	})

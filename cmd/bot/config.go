@@ -40,6 +40,7 @@ type config struct {
 	Slack     slackConfig   `yaml:"slack"`
 	Discord   discordConfig `yaml:"discord"`
 	Qdrant    qdrantConfig  `yaml:"qdrant"`
+	LLM       llmConfig     `yaml:"llm"`
 
 	Token string `yaml:"-"` // from BOT_TOKEN or BOT_TOKEN_FILE alone, so that no secret is ever in bot.yaml
 }
@@ -74,6 +75,7 @@ func defaults() config {
 		Log:      logText,
 		Slack:    slackConfig{Limits: limits},
 		Discord:  discordConfig{Limits: limits, Shards: 1},
+		LLM:      llmConfig{Context: 4000},
 	}
 }
 
@@ -99,7 +101,8 @@ func loadConfig(env func(string) string, f flags) (config, error) {
 	slackErr := c.Slack.readSecrets(env)
 	discordErr := c.Discord.readSecrets(env)
 	qdrantErr := c.Qdrant.readSecrets(env)
-	return c, errors.Join(fileErr, tokenErr, slackErr, discordErr, qdrantErr, c.validate())
+	llmErr := c.LLM.readSecrets(env)
+	return c, errors.Join(fileErr, tokenErr, slackErr, discordErr, qdrantErr, llmErr, c.validate())
 }
 
 // readFile reads a file over c. Only a file that was asked for by name must exist.
@@ -252,7 +255,7 @@ func (c *config) validate() error {
 				rule.Path, rule.Audience)
 		}
 	}
-	return errors.Join(append(problems, c.Slack.validate(), c.Discord.validate(), c.Qdrant.validate())...)
+	return errors.Join(append(problems, c.Slack.validate(), c.Discord.validate(), c.Qdrant.validate(), c.LLM.validate())...)
 }
 
 func isAddress(s string) bool {

@@ -261,7 +261,7 @@ func port(box corev1.Container, named intstr.IntOrString) int32 {
 func served(t testing.TB, page string) bool {
 	t.Helper()
 	site, err := web.New(web.Config{
-		Ask: func(context.Context, chat.Question, func(chat.Stage)) (citations.Answer, error) { panic("asked") },
+		Ask: func(context.Context, chat.Question, func(chat.Progress)) (citations.Answer, error) { panic("asked") },
 		Search: func(context.Context, string, []chat.Turn, []string, int) (any, error) {
 			panic("searched")
 		},

@@ -40,9 +40,14 @@
 // apart, scores them by words and by meaning, and quotes the few that answer. Signals
 // from the search become a confidence, and that a verdict: answered, unsure, no answer.
 //
+// Where an operator names a model, [citebot/internal/llm] has it write the answer instead
+// (author.go): chat packs what was found into a prompt, takes the draft apart and keeps of it
+// what the cited passages hold. If little does, the quotes stand.
+// [citebot/internal/llm/llmtest] is a server of such a model that can misbehave.
+//
 // [citebot/internal/citations] is the form that every answer has, parts of text with
-// numbered sources, and the proof that each mark holds: an answer that fails it is not
-// shown to anyone.
+// numbered sources, and the proof that each mark holds, of a quote and of a statement in
+// other words: what fails it is not shown to anyone.
 //
 // # From a message to a post
 //
@@ -75,7 +80,7 @@
 //
 // `bot check` reads documents and configuration and reports what is wrong with them
 // (check.go). `bot eval` measures search and answers on files of questions (eval.go,
-// metrics.go, report.go). A reviewed file of figures in testdata keeps them from falling,
+// metrics.go, report.go), and lays models beside each other (compare.go). A reviewed file of figures in testdata keeps them from falling,
 // scripts in testdata/script run the real program, and imports_test.go holds the packages
 // to the rules that keep them apart.
 package main

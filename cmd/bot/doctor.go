@@ -20,6 +20,7 @@ import (
 	"citebot/internal/kb/embed"
 	"citebot/internal/kb/qdrant"
 	"citebot/internal/ledger"
+	"citebot/internal/llm"
 )
 
 type doctorCmd struct {
@@ -50,7 +51,7 @@ func (c *doctorCmd) Run(ctx context.Context, b *bot) error {
 	d := doctor{cfg: cfg, file: cmp.Or(b.flags.Config, configFile), cfgErr: cfgErr}
 	counts, clicks := map[string]int{}, clicks{}
 	for _, look := range []func(context.Context) []diagnosis{
-		d.configuration, d.documents, d.model, d.state, d.ledger, d.web, d.links, d.slack, d.discord, d.qdrant, d.others,
+		d.configuration, d.documents, d.model, d.state, d.ledger, d.web, d.links, d.slack, d.discord, d.qdrant, d.llm,
 	} {
 		for _, found := range look(ctx) {
 			counts[found.State]++
@@ -325,7 +326,27 @@ func knownReplica(state string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// others are what this build does not have yet.
-func (d doctor) others(context.Context) []diagnosis {
-	return one("LLM", stateOff, "not part of this build")
+// llm has the model write a word. What that costs is not counted: the file with the day's sum
+// is the daemon's.
+func (d doctor) llm(ctx context.Context) (found []diagnosis) {
+	const what = "LLM"
+	switch {
+	case d.cfg.LLM.validate() != nil:
+		return []diagnosis{{what, stateWarn, "was not tried", "mend the configuration first, as said above"}}
+	case !d.cfg.LLM.on():
+		return one(what, stateOff, "LLM_PROVIDER is not set; answers are quotes")
+	}
+	client := d.cfg.LLM.client(d.cfg.State)
+	client.Spend = ""
+	c, err := llm.New(client)
+	if err != nil {
+		return []diagnosis{problem(what, err)}
+	}
+	for _, f := range c.Examine(ctx) {
+		found = append(found, diagnosis(f))
+	}
+	if err := c.Close(); err != nil {
+		found = append(found, problem(what, err))
+	}
+	return found
 }

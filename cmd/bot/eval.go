@@ -20,15 +20,17 @@ import (
 )
 
 type evalCmd struct {
-	JSON       bool   `help:"Print JSON."`
-	Limit      int    `default:"30" help:"Passages to ask for per question (${default}, which gives ten documents as a rule)."`
-	SearchOnly bool   `help:"Do not answer: measure what is found, in a fraction of the time."`
-	Answers    bool   `help:"Show each question's outcome, too."`
-	Offtopic   string `placeholder:"FILE" help:"More questions, which the documents do not answer."`
-	Signals    string `placeholder:"FILE" help:"Write a line of JSON per question: what its confidence rests on."`
-	Golden     string `placeholder:"FILE" help:"Fail when a figure is below the one in this file."`
-	Update     bool   `help:"Write the figures to the golden file instead."`
-	Questions  string `arg:"" help:"Questions with their gold documents, a line of JSON each."`
+	JSON       bool     `help:"Print JSON."`
+	Limit      int      `default:"30" help:"Passages to ask for per question (${default}, which gives ten documents as a rule)."`
+	SearchOnly bool     `help:"Do not answer: measure what is found, in a fraction of the time."`
+	Answers    bool     `help:"Show what became of each question and, summed up, of what a model wrote."`
+	Save       string   `placeholder:"FILE" help:"Keep the sums of --answers in a file."`
+	Beside     []string `placeholder:"FILE" help:"Show the sums beside those that --save kept, for example of another model."`
+	Offtopic   string   `placeholder:"FILE" help:"More questions, which the documents do not answer."`
+	Signals    string   `placeholder:"FILE" help:"Write a line of JSON per question: what its confidence rests on."`
+	Golden     string   `placeholder:"FILE" help:"Fail when a figure is below the one in this file."`
+	Update     bool     `help:"Write the figures to the golden file instead."`
+	Questions  string   `arg:"" help:"Questions with their gold documents, a line of JSON each."`
 }
 
 // Run measures in a state folder of its own unless one is named, so that no figure
@@ -59,7 +61,7 @@ func (c *evalCmd) Run(ctx context.Context, b *bot) (err error) {
 			return err
 		}
 		weigh(outcomes, p.model.Tokens)
-		return c.report(b, outcomes)
+		return c.report(b, p, outcomes)
 	}), p.Close())
 }
 
@@ -71,6 +73,7 @@ type question struct {
 	GoldDocs    []string `json:"gold_docs"`    // paths below the documents folder
 	GoldPassage string   `json:"gold_passage"` // words that a found passage should hold
 	Answerable  bool     `json:"answerable"`
+	GoldAnswer  string   `json:"gold_answer"`
 	MustQuote   []string `json:"must_quote"` // words that the answer should hold
 
 	offtopic bool
@@ -161,6 +164,7 @@ func (c *evalCmd) outcomeOf(ctx context.Context, p *pipeline, q question) (outco
 	}
 	answerer := p.answerer
 	answerer.Signals = func(_ chat.Question, s chat.Signals) { o.signals = s }
+	q.Question.Explain = true
 	if o.answer, err = answerer.Answer(ctx, q.Question, nil); err != nil {
 		return o, fmt.Errorf("question %s: %w", q.ID, err)
 	}
@@ -209,6 +213,9 @@ func (o outcome) measures() map[string]float64 {
 	if o.answered() {
 		m[q.verdictName()] = boolean((o.answer.Verdict == citations.Answered) == q.Answerable)
 	}
+	if len(o.answer.Sources) > 0 {
+		m["verbatim"] = o.verbatim()
+	}
 	if !q.Answerable {
 		return m
 	}
@@ -226,6 +233,9 @@ func (o outcome) measures() map[string]float64 {
 	}
 	if len(q.MustQuote) > 0 && o.answered() {
 		m["must_quote"] = boolean(len(o.misquoted) == 0)
+	}
+	if len(citations.Terms(q.GoldAnswer)) > 0 && o.answered() {
+		m["gold_words"] = o.goldWords()
 	}
 	return m
 }
@@ -249,12 +259,13 @@ func boolean(b bool) float64 {
 
 // figureNames are the figures in the order of print.
 //
-// verdict is the share of questions whose verdict is right: "answered" for an answerable
+// gold_words is how much of the gold answers' words the answers say, verbatim the share of
+// quotes that stand in their passages word for word. verdict is the share of questions whose verdict is right: "answered" for an answerable
 // one, anything else for another. must_quote is the share of answers that hold all the
 // words they must. AUROC tells how well the confidence separates answerable questions
 // from the file's unanswerable ones, AUROC-offtopic from those of --offtopic.
 var figureNames = []string{"hit@1", "hit@3", "hit@5", "hit@10", "recall@5", "MRR@10", "nDCG@10", "passage@5",
-	"must_quote", "verdict", "AUROC", "verdict-offtopic", "AUROC-offtopic"}
+	"must_quote", "gold_words", "verbatim", "verdict", "AUROC", "verdict-offtopic", "AUROC-offtopic"}
 
 // figures are the means of the questions' measures. One that no question allows is absent.
 func figures(outcomes []outcome) map[string]float64 {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"citebot/internal/chat"
@@ -27,6 +29,7 @@ type observer struct {
 	reloads       *prometheus.CounterVec
 	reloadSeconds prometheus.Histogram
 	tokens        *prometheus.CounterVec
+	statements    *prometheus.CounterVec
 }
 
 // What the labels can say. Series begin at 0, so that a dashboard has a line before there is
@@ -37,7 +40,7 @@ var (
 		string(citations.Answered), string(citations.Unsure), string(citations.NoAnswer),
 		chat.EndFailed, chat.EndBusy, chat.EndLimited, chat.EndCancelled,
 	}
-	stageNames = map[chat.Stage]string{chat.Searching: "search", chat.Reading: "compose", chat.Checking: "check"}
+	stageNames = map[chat.Stage]string{chat.Searching: "search", chat.Reading: "compose", chat.Writing: "write", chat.Checking: "check"}
 	partStates = []string{web.StateOK, web.StateLoading, web.StateDegraded, web.StateOff, web.StateFailed}
 )
 
@@ -66,8 +69,12 @@ func newObserver() *observer {
 			Name: "citebot_llm_tokens_total",
 			Help: "Tokens that a model was given and has written.",
 		}, []string{"kind"}),
+		statements: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "citebot_statements_total",
+			Help: "Statements that a model wrote: kept, or why they are shown to nobody.",
+		}, []string{"outcome"}),
 	}
-	o.registry.MustRegister(o.questions, o.stages, o.reloads, o.reloadSeconds, o.tokens, buildInfo(),
+	o.registry.MustRegister(o.questions, o.stages, o.reloads, o.reloadSeconds, o.tokens, o.statements, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o.zero()
 	return o
@@ -88,6 +95,18 @@ func (o *observer) zero() {
 	for _, kind := range []string{"input", "output"} {
 		o.tokens.WithLabelValues(kind)
 	}
+	for _, reason := range append([]citations.Reason{""}, citations.Reasons...) {
+		o.statements.WithLabelValues(statementLabel(reason))
+	}
+}
+
+// statement counts what became of a model's statement; "" is one that is kept.
+func (o *observer) statement(r citations.Reason) {
+	o.statements.WithLabelValues(statementLabel(r)).Inc()
+}
+
+func statementLabel(r citations.Reason) string {
+	return strings.ReplaceAll(cmp.Or(string(r), "kept"), " ", "_")
 }
 
 // asked counts a question.
@@ -134,7 +153,7 @@ func (o *observer) watch(p *pipeline, t *talk) error {
 		library:   p.library.Status,
 		documents: p.library.Documents,
 		parts: func() map[string]web.Part {
-			parts := readiness(p.library.Status(), t, t.proof.recent()).Parts
+			parts := p.readiness(t, t.proof.recent()).Parts
 			parts["web"] = web.Part{State: web.StateOK} // who scrapes it has reached it
 			return parts
 		},
@@ -207,7 +226,7 @@ func buildInfo() prometheus.Collector {
 }
 
 // answer answers a question, and counts what that cost.
-func (p *pipeline) answer(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
+func (p *pipeline) answer(ctx context.Context, q chat.Question, progress func(chat.Progress)) (citations.Answer, error) {
 	a, err := p.answerer.Answer(ctx, q, progress)
 	if err == nil {
 		p.observed.answered(a)

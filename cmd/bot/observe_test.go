@@ -259,7 +259,7 @@ func TestReadinessNamesWhatIsWrong(t *testing.T) {
 	} {
 		want := maps.Clone(fine)
 		maps.Copy(want, test.other)
-		got := readiness(test.status, &talk{ledger: l}, test.writable)
+		got := readiness(test.status, web.Part{State: web.StateOff}, &talk{ledger: l}, test.writable)
 		for name, p := range got.Parts {
 			p.Progress = nil
 			got.Parts[name] = p

@@ -27,6 +27,7 @@ type pipeline struct {
 	library  *kb.Library
 	model    *embed.Model
 	vectors  *qdrant.Store // nil: they are kept in this process
+	author   *author       // nil: no model writes
 	answerer chat.Answerer
 	observed *observer
 }
@@ -66,10 +67,17 @@ func openPipeline(ctx context.Context, cfg config, log *slog.Logger) (*pipeline,
 	if p.library, err = kb.Open(ctx, of); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	var writer *chat.Writer
+	if cfg.LLM.on() {
+		if p.author, writer, err = openAuthor(cfg, model, p.observed, log); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
 	p.answerer = chat.Answerer{
 		Search:     p.library.Search,
 		Similarity: p.library.Similarity,
 		SourceURL:  links.URL,
+		Writer:     writer,
 		Observe:    p.observed.stage,
 		Log:        log,
 	}
@@ -124,6 +132,9 @@ func (p *pipeline) Close() (err error) {
 	}
 	if p.vectors != nil {
 		err = errors.Join(err, p.vectors.Close())
+	}
+	if p.author != nil {
+		err = errors.Join(err, p.author.Close())
 	}
 	return err
 }

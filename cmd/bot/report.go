@@ -14,27 +14,59 @@ import (
 
 	"citebot/internal/chat"
 	"citebot/internal/citations"
+	"citebot/internal/llm"
 )
 
 // report prints what `bot eval` measured and compares it with the golden file.
-func (c *evalCmd) report(b *bot, outcomes []outcome) error {
+func (c *evalCmd) report(b *bot, p *pipeline, outcomes []outcome) error {
 	all := figures(outcomes)
+	runs, err := c.runs(p, outcomes)
+	if err != nil {
+		return err
+	}
 	if c.Signals != "" {
 		if err := writeSignals(c.Signals, outcomes); err != nil {
 			return err
 		}
 	}
 	if c.JSON {
-		if err := b.say.json(c.evalJSON(all, outcomes)); err != nil {
+		if err := b.say.json(c.evalJSON(all, outcomes, runs)); err != nil {
 			return err
 		}
 	} else {
 		c.print(b.say, all, outcomes)
+		if len(runs) > 0 {
+			b.say.line("")
+			b.say.table(comparison(runs))
+		}
 	}
 	if c.Golden == "" {
 		return nil
 	}
 	return compareGolden(c.Golden, all, c.Update)
+}
+
+// runs are this one and those it is to be laid beside, where answers are asked for.
+func (c *evalCmd) runs(p *pipeline, outcomes []outcome) ([]answerRun, error) {
+	if !c.Answers && c.Save == "" && len(c.Beside) == 0 || c.SearchOnly {
+		return nil, nil
+	}
+	name, cost := "quotes", func(citations.Usage) float64 { return 0 }
+	if p.author != nil {
+		name, cost = p.author.Name(), func(u citations.Usage) float64 { return p.author.Cost(llm.Usage(u)) }
+	}
+	runs := []answerRun{runOf(name, outcomes, cost)}
+	for _, file := range c.Beside {
+		r, err := readRun(file)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, r)
+	}
+	if c.Save == "" {
+		return runs, nil
+	}
+	return runs, runs[0].save(c.Save)
 }
 
 // print shows a column of figures for all questions and one for each kind of them.
@@ -139,14 +171,15 @@ type outcomeJSON struct {
 	Answer    citations.Answer `json:"answer"`
 }
 
-func (c *evalCmd) evalJSON(all map[string]float64, outcomes []outcome) any {
+func (c *evalCmd) evalJSON(all map[string]float64, outcomes []outcome, runs []answerRun) any {
 	out := struct {
 		Questions int                           `json:"questions"`
 		Figures   map[string]float64            `json:"figures"`
 		Kinds     map[string]map[string]float64 `json:"kinds"`
 		Tokens    tokensJSON                    `json:"tokens"`
+		Runs      []answerRun                   `json:"runs,omitempty"`
 		Answers   []outcomeJSON                 `json:"answers,omitempty"`
-	}{len(outcomes), all, map[string]map[string]float64{}, tokensOf(outcomes), nil}
+	}{len(outcomes), all, map[string]map[string]float64{}, tokensOf(outcomes), runs, nil}
 	for kind, group := range byKind(outcomes) {
 		out.Kinds[kind] = figures(group)
 	}

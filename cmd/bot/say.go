@@ -146,6 +146,12 @@ func (t *terminal) answer(a citations.Answer) {
 		t.hanging("-  ", heading(n.Title, n.Section)+" ("+n.Path+")")
 		t.link(n.URL)
 	}
+	if len(a.Refused) > 0 {
+		fmt.Fprintf(t.out, "\n%s\n", t.paint(bold, "Written by the model and not shown"))
+	}
+	for _, r := range a.Refused {
+		t.hanging("-  ", r.Text+" ("+r.Error()+")")
+	}
 	t.degraded(a.Degraded)
 }
 
@@ -204,7 +210,7 @@ func (t *terminal) degraded(parts []string) {
 
 // plainly names the parts that did not take part as people would.
 func plainly(parts []string) []string {
-	names := map[string]string{"vectors": "search by meaning", "bm25": "search by words"}
+	names := map[string]string{"vectors": "search by meaning", "bm25": "search by words", "llm": "the model that writes answers"}
 	out := make([]string, len(parts))
 	for i, p := range parts {
 		out[i] = cmp.Or(names[p], p)

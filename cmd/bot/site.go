@@ -24,7 +24,7 @@ func (p *pipeline) site(cfg config, addr string, t *talk, log *slog.Logger) web.
 			view, ok := p.library.View(hash)
 			return webSource(view), ok
 		},
-		Ready:       func() web.Readiness { return readiness(p.library.Status(), t, t.proof.fresh()) },
+		Ready:       func() web.Readiness { return p.readiness(t, t.proof.fresh()) },
 		Suggestions: func() []string { return suggestions(p.library.Outlines(cfg.Audience), cfg.Language) },
 		Webhooks:    t.webhooks(),
 		Audience:    cfg.Audience,
@@ -79,11 +79,14 @@ func sourceState(v kb.View) string {
 }
 
 // readiness tells how each part of the program is; writable is the error of writing the
-// ledger. What this build does not have yet is off, so that /readyz always names the same
-// parts.
-func readiness(s kb.Status, t *talk, writable error) web.Readiness {
+// ledger. What is not configured is off, so that /readyz always names the same parts.
+func (p *pipeline) readiness(t *talk, writable error) web.Readiness {
+	return readiness(p.library.Status(), llmPart(p.author), t, writable)
+}
+
+func readiness(s kb.Status, model web.Part, t *talk, writable error) web.Readiness {
 	parts, ready := t.parts(writable)
-	parts["library"], parts["vectors"], parts["llm"] = libraryPart(s), vectorsPart(s), web.Part{State: web.StateOff}
+	parts["library"], parts["vectors"], parts["llm"] = libraryPart(s), vectorsPart(s), model
 	return web.Readiness{Ready: s.Ready && ready, Parts: parts}
 }
 

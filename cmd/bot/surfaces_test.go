@@ -180,7 +180,7 @@ func answerThere(t *testing.T, s *slacktest.Server, d *discordtest.Server, cases
 	ctx, cancel := context.WithCancel(context.Background())
 	l, err := ledger.Open(ctx, filepath.Join(t.TempDir(), "ledger.db"))
 	must(err)
-	desk, err := chat.NewDesk(chat.DeskConfig{Ledger: l, Answer: func(_ context.Context, q chat.Question, _ func(chat.Stage)) (citations.Answer, error) {
+	desk, err := chat.NewDesk(chat.DeskConfig{Ledger: l, Answer: func(_ context.Context, q chat.Question, _ func(chat.Progress)) (citations.Answer, error) {
 		at := slices.IndexFunc(cases, func(c surfaceCase) bool { return c.name == q.Text })
 		if at < 0 {
 			return citations.Answer{}, fmt.Errorf("no case %q", q.Text)

@@ -21,6 +21,8 @@ type Answerer struct {
 	Similarity func(ctx context.Context, text string, others []string) ([]float64, error)
 	// SourceURL is the address that opens a passage version highlighted; nil: none.
 	SourceURL func(hash string) string
+	// Writer has a model write answers; nil: they are quotes alone.
+	Writer *Writer
 	// Observe is told how long each stage of a question took that got through it; may be nil.
 	Observe func(stage Stage, took time.Duration)
 	// Signals is told what each question's confidence rests on, to fit it anew; may be nil.
@@ -33,7 +35,7 @@ type Answerer struct {
 // not given. What is no question gets a fixed reply with the verdict no_answer and no
 // search. progress is told each stage as it begins and may be nil. An error is one of
 // Search's, such as kb.ErrBusy, or the context's.
-func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error) {
+func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Progress)) (citations.Answer, error) {
 	start := time.Now()
 	stages := stopwatch{progress: progress, observe: a.Observe}
 	text, refused := guard(q.Text)
@@ -41,28 +43,34 @@ func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Stage))
 		return a.finish(reply(refused.reply), q, refused.reason, 0, start), nil
 	}
 	stages.begin(Searching)
-	in := inquire(text, q)
+	m := a.manuscript(ctx, text, q)
+	in := m.inquiry
 	found, err := a.Search(ctx, in.Query)
 	if err != nil {
 		return citations.Answer{}, fmt.Errorf("search: %w", err)
 	}
 	stages.begin(Reading)
-	answer, signals, err := a.compose(ctx, in, found)
+	answer, signals, err := a.compose(ctx, in, kb.Results{Hits: found.Hits[:min(len(found.Hits), composeHits)], Degraded: found.Degraded})
 	if err != nil {
 		return citations.Answer{}, err
 	}
 	if a.Signals != nil {
 		a.Signals(q, signals)
 	}
+	if a.Writer != nil && answer.Verdict != citations.NoAnswer {
+		stages.begin(Writing)
+		m.show = stages.statement
+		answer = a.write(ctx, m, q, found, answer)
+	}
 	stages.begin(Checking)
 	answer = a.checked(answer, found)
 	stages.end()
-	return a.finish(answer, q, "", len(found.Hits), start), nil
+	return a.finish(answer, q, "", len(found.Hits), start), ctx.Err()
 }
 
 // A stopwatch tells of each stage as it begins, and how long it took when the next one does.
 type stopwatch struct {
-	progress func(Stage)                // may be nil
+	progress func(Progress)             // may be nil
 	observe  func(Stage, time.Duration) // likewise
 	stage    Stage                      // that goes on; "": none
 	since    time.Time
@@ -72,7 +80,14 @@ func (w *stopwatch) begin(s Stage) {
 	w.end()
 	w.stage, w.since = s, time.Now()
 	if w.progress != nil {
-		w.progress(s)
+		w.progress(Progress{Stage: s})
+	}
+}
+
+// statement tells of a statement that was proven while the stage goes on.
+func (w *stopwatch) statement(text string) {
+	if w.progress != nil {
+		w.progress(Progress{Stage: w.stage, Statement: text})
 	}
 }
 

@@ -22,10 +22,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 
-// TestAnswers runs testdata/answers/*.txtar: the comment holds "question: …", each file
-// but "want" is a document, and want is the answer as show writes it.
+// TestAnswers runs testdata/answers/*.txtar and testdata/written/*.txtar: the comment holds
+// "question: …", files that begin with "draft" are what a model writes when it is called for
+// the first, the second time, "want" is the answer as show writes it, and every other file is
+// a document.
 func TestAnswers(t *testing.T) {
-	files, err := filepath.Glob("testdata/answers/*.txtar")
+	files, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
@@ -52,10 +54,14 @@ func TestAnswers(t *testing.T) {
 // answerCase answers the case's question and returns the file that says what is wanted.
 func answerCase(t *testing.T, ar *txtar.Archive) (got string, want *txtar.File) {
 	var docs []kb.Document
+	var model script
 	for i := range ar.Files {
-		if f := &ar.Files[i]; f.Name == "want" {
+		switch f := &ar.Files[i]; {
+		case f.Name == "want":
 			want = f
-		} else {
+		case strings.HasPrefix(f.Name, "draft"):
+			model.drafts = append(model.drafts, string(f.Data))
+		default:
 			docs = append(docs, document(f.Name, string(f.Data)))
 		}
 	}
@@ -65,13 +71,16 @@ func answerCase(t *testing.T, ar *txtar.Archive) (got string, want *txtar.File) 
 	}
 	question, _, _ = strings.Cut(question, "\n")
 	a := &Answerer{Search: finds(hits(docs...)), Similarity: alike, Log: strictLog(t)}
+	if len(model.drafts) > 0 {
+		a.Writer = newWriter(t, &model)
+	}
 	return show(ask(t, a, question)), want
 }
 
 func TestAnswerTellsStages(t *testing.T) {
 	a := &Answerer{Search: finds(hits(document("a.md", "Returns take 30 days.")))}
 	var got []Stage
-	if _, err := a.Answer(t.Context(), Question{Text: "How long do returns take?"}, func(s Stage) { got = append(got, s) }); err != nil {
+	if _, err := a.Answer(t.Context(), Question{Text: "How long do returns take?"}, func(p Progress) { got = append(got, p.Stage) }); err != nil {
 		t.Fatal(err)
 	}
 	if want := []Stage{Searching, Reading, Checking}; !slices.Equal(got, want) {

@@ -108,12 +108,15 @@ func show(a citations.Answer) string {
 	for _, s := range a.Sources {
 		fmt.Fprintf(&b, "\n[%d] %s, %s, lines %d-%d\n%s\n", s.N, s.Path, s.Section, s.Lines[0], s.Lines[1], s.Quote)
 	}
+	for _, r := range a.Refused {
+		fmt.Fprintf(&b, "\nrefused: %s\n%v\n", r.Text, &r.Refusal)
+	}
 	return b.String()
 }
 
 func ask(t testing.TB, a *Answerer, question string) citations.Answer {
 	t.Helper()
-	answer, err := a.Answer(t.Context(), Question{Text: question}, nil)
+	answer, err := a.Answer(t.Context(), Question{Text: question, Explain: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

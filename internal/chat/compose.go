@@ -86,7 +86,7 @@ func nearest(hits []kb.Hit, url func(hash string) string) []citations.Nearest {
 func missing(question string, units []unit) []string {
 	var out []string
 	for _, w := range contentWords(question) {
-		s := stem(w)
+		s := citations.Stem(w)
 		found := slices.ContainsFunc(units, func(u unit) bool { return u.terms[s] || u.around[s] })
 		if !found && len(w) > 2 && len(out) < 3 {
 			out = append(out, w)

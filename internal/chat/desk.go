@@ -51,7 +51,7 @@ type Desk struct {
 // DeskConfig is what a desk works with. Ledger and Answer are required.
 type DeskConfig struct {
 	Ledger *ledger.Ledger
-	Answer func(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error)
+	Answer func(ctx context.Context, q Question, progress func(Progress)) (citations.Answer, error)
 
 	Limits map[string]Limits // by platform; none: no limits
 
@@ -73,7 +73,7 @@ type Limits struct {
 const (
 	workers      = 4                // turns at once on a platform: an answer is mostly arithmetic, a post mostly waiting
 	maxWaiting   = 2000             // turns in a platform's queue before new ones are refused politely
-	answerWithin = 20 * time.Second // for one answer, the model's time included
+	answerWithin = 24 * time.Second // for one answer; a model has writeWithin of it
 	draftAfter   = 4 * time.Second  // an answer that takes longer gets a placeholder
 	busyPatience = 10 * time.Minute // how long a question waits for the first load of the documents
 	failPatience = time.Minute      // and for a search that fails

@@ -27,7 +27,7 @@ func TestDeskHangingAnswersAreBounded(t *testing.T) {
 		hang := make(chan struct{})
 		r := start(t, path, &board{}, func(d *Desk) {
 			answer := d.cfg.Answer
-			d.cfg.Answer = func(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(ctx context.Context, q Question, progress func(Progress)) (citations.Answer, error) {
 				most.Store(max(most.Load(), hanging.Add(1)))
 				defer hanging.Add(-1)
 				<-hang
@@ -161,7 +161,7 @@ func TestDeskTellsWhatCameOfQuestions(t *testing.T) {
 }
 
 // answersNamed answers with the verdict that it is asked for; "broken" is none.
-func answersNamed(_ context.Context, q Question, _ func(Stage)) (citations.Answer, error) {
+func answersNamed(_ context.Context, q Question, _ func(Progress)) (citations.Answer, error) {
 	if q.Text == "broken" {
 		return citations.Answer{}, errors.New("no such index")
 	}

@@ -330,7 +330,7 @@ func TestDeskEditToWhatGetsNoAnswer(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, func(d *Desk) {
-			d.cfg.Answer = func(ctx context.Context, q Question, p func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(ctx context.Context, q Question, p func(Progress)) (citations.Answer, error) {
 				v := citations.Answered
 				if strings.Contains(q.Text, "unsure") {
 					v = citations.Unsure
@@ -363,7 +363,7 @@ func TestDeskStopsInTime(t *testing.T) {
 			return "", ErrUnknown, true
 		}
 		r := startOn(t, path, m, m.board, func(d *Desk) {
-			d.cfg.Answer = func(ctx context.Context, q Question, p func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(ctx context.Context, q Question, p func(Progress)) (citations.Answer, error) {
 				<-ctx.Done()
 				return citations.Answer{}, ctx.Err()
 			}
@@ -384,7 +384,7 @@ func TestDeskEditOfSilentTurn(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, func(d *Desk) {
-			d.cfg.Answer = func(ctx context.Context, q Question, p func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(ctx context.Context, q Question, p func(Progress)) (citations.Answer, error) {
 				v := citations.Answered
 				if strings.Contains(q.Text, "unsure") {
 					v = citations.Unsure

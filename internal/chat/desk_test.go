@@ -32,8 +32,8 @@ type run struct {
 
 // answerWith is an answerer that repeats the question and says as whom and after what it
 // was asked.
-func answerWith(verdict citations.Verdict) func(context.Context, Question, func(Stage)) (citations.Answer, error) {
-	return func(_ context.Context, q Question, _ func(Stage)) (citations.Answer, error) {
+func answerWith(verdict citations.Verdict) func(context.Context, Question, func(Progress)) (citations.Answer, error) {
+	return func(_ context.Context, q Question, _ func(Progress)) (citations.Answer, error) {
 		var before []string
 		for _, t := range q.History {
 			before = append(before, t.Text)
@@ -221,8 +221,8 @@ func TestDeskSurvivesKillAtEveryStep(t *testing.T) {
 	}
 }
 
-func slowly(answer func(context.Context, Question, func(Stage)) (citations.Answer, error)) func(context.Context, Question, func(Stage)) (citations.Answer, error) {
-	return func(ctx context.Context, q Question, progress func(Stage)) (citations.Answer, error) {
+func slowly(answer func(context.Context, Question, func(Progress)) (citations.Answer, error)) func(context.Context, Question, func(Progress)) (citations.Answer, error) {
+	return func(ctx context.Context, q Question, progress func(Progress)) (citations.Answer, error) {
 		time.Sleep(draftAfter + time.Second)
 		return answer(ctx, q, progress)
 	}
@@ -369,7 +369,7 @@ func TestDeskStaysSilent(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, func(d *Desk) {
-			d.cfg.Answer = func(ctx context.Context, q Question, p func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(ctx context.Context, q Question, p func(Progress)) (citations.Answer, error) {
 				verdict := citations.NoAnswer
 				if strings.Contains(q.Text, "take") {
 					verdict = citations.Unsure
@@ -437,7 +437,7 @@ func TestDeskThreadCap(t *testing.T) {
 	path := ledgerPath(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, path, &board{}, func(d *Desk) {
-			d.cfg.Answer = func(context.Context, Question, func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(context.Context, Question, func(Progress)) (citations.Answer, error) {
 				return citations.Answer{Verdict: citations.Answered, Text: "yes"}, nil
 			}
 		})
@@ -512,7 +512,7 @@ func TestDeskWaitsForTheDocumentsThenApologises(t *testing.T) {
 		fail(kb.ErrBusy)
 		r := start(t, path, &board{}, func(d *Desk) {
 			answer := d.cfg.Answer
-			d.cfg.Answer = func(ctx context.Context, q Question, p func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(ctx context.Context, q Question, p func(Progress)) (citations.Answer, error) {
 				if err := *failing.Load(); err != nil {
 					return citations.Answer{}, err
 				}
@@ -545,7 +545,7 @@ func TestDeskModelHangs(t *testing.T) {
 		hung := make(chan struct{})
 		r := start(t, path, &board{}, func(d *Desk) {
 			answer := d.cfg.Answer
-			d.cfg.Answer = func(ctx context.Context, q Question, p func(Stage)) (citations.Answer, error) {
+			d.cfg.Answer = func(ctx context.Context, q Question, p func(Progress)) (citations.Answer, error) {
 				if q.Text == "hang" {
 					<-hung
 				}

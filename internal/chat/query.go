@@ -123,7 +123,7 @@ func leaning(text string) float64 {
 var opensMidTalk = regexp.MustCompile(`(?i)^(and|but|or|so|then|also|what about|how about|what if|and for|same|yes|no|yeah|nope|ok|okay|why)\b`)
 
 func pointsBack(text string) bool {
-	for _, w := range words(text) {
+	for _, w := range citations.Words(text) {
 		if pronouns[w] {
 			return true
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"citebot/internal/citations"
 	"citebot/internal/kb"
 )
 
@@ -41,7 +42,7 @@ type similarity func(ctx context.Context, text string, others []string) ([]float
 // read cuts the hits into units and scores each. An error of similar costs only the
 // cosines; it is returned with a reading that does without.
 func read(ctx context.Context, in inquiry, hits []kb.Hit, similar similarity) (*reading, error) {
-	r := &reading{units: cut(hits), asked: stems(in.Text)}
+	r := &reading{units: cut(hits), asked: citations.Terms(in.Text)}
 	r.weigh(in.Query)
 	r.overlap()
 	promising := r.promising()
@@ -69,7 +70,7 @@ func (r *reading) weigh(q kb.Query) {
 	}
 	r.terms = map[string]float64{}
 	for _, c := range slices.Concat(q.Context, []kb.Clue{{Text: q.Text, Weight: 1}}) {
-		for _, t := range stems(c.Text) {
+		for _, t := range citations.Terms(c.Text) {
 			r.terms[t] = max(r.terms[t], c.Weight)
 		}
 	}
@@ -81,7 +82,7 @@ func (r *reading) weigh(q kb.Query) {
 
 func stemSet(text string) map[string]bool {
 	m := map[string]bool{}
-	for _, s := range stems(text) {
+	for _, s := range citations.Terms(text) {
 		m[s] = true
 	}
 	return m

@@ -179,7 +179,7 @@ func (u *unit) inContext() string {
 
 // answers reports whether a unit may be chosen for itself; others come along with those.
 func (u *unit) answers() bool {
-	return !u.asks && u.kind != citations.Header && !boilerplate.MatchString(u.text) && strings.ContainsFunc(u.text, meaningful)
+	return !u.asks && u.kind != citations.Header && !boilerplate.MatchString(u.text) && !instructs(u.text) && strings.ContainsFunc(u.text, meaningful)
 }
 
 // leadsIn reports whether the unit announces what follows it.

@@ -119,7 +119,7 @@ func (f *fixture) start() {
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.desk, err = chat.NewDesk(chat.DeskConfig{
 		Ledger: l, Log: log, Limits: map[string]chat.Limits{"discord": {PerPerson: 20, PerChannel: 100}},
-		Answer: func(ctx context.Context, q chat.Question, _ func(chat.Stage)) (citations.Answer, error) {
+		Answer: func(ctx context.Context, q chat.Question, _ func(chat.Progress)) (citations.Answer, error) {
 			return f.answer(ctx, q)
 		},
 	})

@@ -105,7 +105,7 @@ func (f *fixture) begin() {
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.desk, err = chat.NewDesk(chat.DeskConfig{
 		Ledger: l, Log: log, Limits: map[string]chat.Limits{"slack": {PerPerson: 20, PerChannel: 100}},
-		Answer: func(ctx context.Context, q chat.Question, _ func(chat.Stage)) (citations.Answer, error) {
+		Answer: func(ctx context.Context, q chat.Question, _ func(chat.Progress)) (citations.Answer, error) {
 			return f.answer(ctx, q)
 		},
 	})
@@ -444,7 +444,7 @@ func (f *fixture) restart() {
 		f.t.Fatal(err)
 	}
 	f.ledger = l
-	f.desk, err = chat.NewDesk(chat.DeskConfig{Ledger: l, Answer: func(ctx context.Context, q chat.Question, _ func(chat.Stage)) (citations.Answer, error) {
+	f.desk, err = chat.NewDesk(chat.DeskConfig{Ledger: l, Answer: func(ctx context.Context, q chat.Question, _ func(chat.Progress)) (citations.Answer, error) {
 		return f.answer(ctx, q)
 	}})
 	if err != nil {

@@ -84,7 +84,7 @@ func TestBadRequestsSayWhatToMend(t *testing.T) {
 		{"POST /api/ask", ``, 400, "empty"},
 		{"POST /api/ask", `question`, 400, "not JSON"},
 		{"POST /api/ask", `{"question":`, 400, "not the JSON object"},
-		{"POST /api/ask", `[]`, 400, "question, history and audience"},
+		{"POST /api/ask", `[]`, 400, "question, history, audience and explain"},
 		{"POST /api/ask", `{"quesion":"x"}`, 400, `unknown key \"quesion\"`},
 		{"POST /api/ask", `{"question":"x","history":[{"role":"user","txt":"y"}]}`, 400, `unknown key \"txt\"`},
 		{"POST /api/ask", `{"question":"x"} {}`, 400, "one object"},

@@ -28,7 +28,7 @@ func (s *Server) apiAsk(w http.ResponseWriter, r *http.Request) {
 		s.streamAnswer(w, r, q)
 		return
 	}
-	answer, err := s.ask(r.Context(), q, func(chat.Stage) {})
+	answer, err := s.ask(r.Context(), q, func(chat.Progress) {})
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -38,9 +38,7 @@ func (s *Server) apiAsk(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) streamAnswer(w http.ResponseWriter, r *http.Request, q chat.Question) {
 	stream := events{w: w}
-	answer, err := s.ask(r.Context(), q, func(stage chat.Stage) {
-		stream.send("progress", map[string]chat.Stage{"stage": stage})
-	})
+	answer, err := s.ask(r.Context(), q, func(p chat.Progress) { stream.send("progress", p) })
 	switch {
 	case err == nil:
 		stream.send("answer", answer)
@@ -72,7 +70,7 @@ func (e *events) send(name string, v any) {
 }
 
 // ask answers q once its turn has come, within answerWithin.
-func (s *Server) ask(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
+func (s *Server) ask(ctx context.Context, q chat.Question, progress func(chat.Progress)) (citations.Answer, error) {
 	if len(q.Audiences) == 0 {
 		q.Audiences = s.cfg.Audience
 	}
@@ -164,7 +162,7 @@ const maxBody = 256 << 10
 
 func readQuestion(w http.ResponseWriter, r *http.Request) (chat.Question, error) {
 	var q chat.Question
-	if err := readJSON(w, r, &q, "question, history and audience"); err != nil {
+	if err := readJSON(w, r, &q, "question, history, audience and explain"); err != nil {
 		return q, err
 	}
 	return q, checkHistory(q.History)

@@ -67,7 +67,7 @@ func (s *shop) config() Config {
 }
 
 // ask answers what the shop knows. Three questions stand for trouble.
-func (s *shop) ask(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
+func (s *shop) ask(ctx context.Context, q chat.Question, progress func(chat.Progress)) (citations.Answer, error) {
 	s.mu.Lock()
 	s.asked = append(s.asked, q)
 	s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *shop) ask(ctx context.Context, q chat.Question, progress func(chat.Stag
 	case "panic":
 		panic("boom")
 	}
-	progress(chat.Searching)
+	progress(chat.Progress{Stage: chat.Searching})
 	switch q.Text {
 	case "broken late":
 		return citations.Answer{}, errors.New("secret detail")
@@ -87,8 +87,8 @@ func (s *shop) ask(ctx context.Context, q chat.Question, progress func(chat.Stag
 		<-ctx.Done()
 		return citations.Answer{}, ctx.Err()
 	}
-	progress(chat.Reading)
-	progress(chat.Checking)
+	progress(chat.Progress{Stage: chat.Reading})
+	progress(chat.Progress{Stage: chat.Checking})
 	if answer, ok := s.answers[q.Text]; ok {
 		return answer, nil
 	}

@@ -117,7 +117,7 @@ func (s *Server) postAsk(w http.ResponseWriter, r *http.Request) {
 		s.render(w, http.StatusBadRequest, "ask", page)
 		return
 	}
-	answer, err := s.ask(r.Context(), chat.Question{Text: question}, func(chat.Stage) {})
+	answer, err := s.ask(r.Context(), chat.Question{Text: question}, func(chat.Progress) {})
 	if err != nil {
 		why := s.explain(err)
 		page.Question, page.Problem = question, why.text
@@ -274,7 +274,7 @@ func footer(a citations.Answer) string {
 }
 
 // partNames are the parts of the program as readers know them; app.js has them, too.
-var partNames = map[string]string{"vectors": "search by meaning", "bm25": "search by words"}
+var partNames = map[string]string{"vectors": "search by meaning", "bm25": "search by words", "llm": "the model that writes answers"}
 
 func plainly(parts []string) []string {
 	out := make([]string, len(parts))

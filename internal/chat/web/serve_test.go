@@ -24,7 +24,7 @@ func listen(t *testing.T, addr string) net.Listener {
 func TestServeFinishesWhatItBegan(t *testing.T) {
 	asked, answer := make(chan bool), make(chan bool)
 	cfg := newShop().config()
-	cfg.Ask = func(context.Context, chat.Question, func(chat.Stage)) (citations.Answer, error) {
+	cfg.Ask = func(context.Context, chat.Question, func(chat.Progress)) (citations.Answer, error) {
 		asked <- true
 		<-answer
 		return citations.Answer{Verdict: citations.Answered}, nil

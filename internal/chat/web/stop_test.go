@@ -135,9 +135,9 @@ func (e *evening) ends() {
 }
 
 // slowAsk answers when it is let go, or when it is told to end.
-func slowAsk(letGo <-chan struct{}) func(context.Context, chat.Question, func(chat.Stage)) (citations.Answer, error) {
-	return func(ctx context.Context, _ chat.Question, progress func(chat.Stage)) (citations.Answer, error) {
-		progress(chat.Searching)
+func slowAsk(letGo <-chan struct{}) func(context.Context, chat.Question, func(chat.Progress)) (citations.Answer, error) {
+	return func(ctx context.Context, _ chat.Question, progress func(chat.Progress)) (citations.Answer, error) {
+		progress(chat.Progress{Stage: chat.Searching})
 		select {
 		case <-letGo:
 			return citations.Answer{Verdict: citations.Answered, Text: "30 days"}, nil
@@ -231,7 +231,7 @@ func TestStopWaitsForNothingForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deaf := make(chan struct{})
 		cfg := newShop().config()
-		cfg.Ask = func(context.Context, chat.Question, func(chat.Stage)) (citations.Answer, error) {
+		cfg.Ask = func(context.Context, chat.Question, func(chat.Progress)) (citations.Answer, error) {
 			<-deaf
 			return citations.Answer{}, errors.New("too late")
 		}

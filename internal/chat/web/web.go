@@ -38,7 +38,7 @@ import (
 type Config struct {
 	// Ask answers a question. It calls progress, if at all, from its own goroutine and
 	// never after it returned.
-	Ask func(ctx context.Context, q chat.Question, progress func(chat.Stage)) (citations.Answer, error)
+	Ask func(ctx context.Context, q chat.Question, progress func(chat.Progress)) (citations.Answer, error)
 
 	// Search finds passages; what it returns is marshalled to JSON as it is.
 	Search func(ctx context.Context, query string, history []chat.Turn, audiences []string, limit int) (any, error)

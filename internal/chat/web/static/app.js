@@ -14,6 +14,7 @@
   const stages = {
     searching: "Searching the documents…",
     reading: "Reading what was found…",
+    writing: "Writing the answer…",
     checking: "Checking citations…",
   };
 
@@ -126,7 +127,7 @@
     }
   }
 
-  const partNames = { vectors: "search by meaning", bm25: "search by words" };
+  const partNames = { vectors: "search by meaning", bm25: "search by words", llm: "the model that writes answers" };
 
   function footer(answer) {
     const parts = (answer.degraded ?? []).map((part) => partNames[part] ?? part);
@@ -167,14 +168,18 @@
     running = new AbortController();
     tell("");
     const progress = el("p", { class: "progress", role: "status" }, "Sending…");
-    const waiting = el("article", { class: "turn waiting" }, el("h2", {}, question), progress);
+    const proven = el("p", {}); // statements that passed their check before the whole answer is there
+    const waiting = el("article", { class: "turn waiting" }, el("h2", {}, question), proven, progress);
     thread.append(waiting);
     setTalking(true);
     box.value = "";
     grow();
     waiting.scrollIntoView({ block: "start" });
     try {
-      const answer = await request(question, (stage) => progress.replaceChildren(stages[stage] ?? "Working…"));
+      const answer = await request(question, ({ stage, statement }) => {
+        progress.replaceChildren(stages[stage] ?? "Working…");
+        if (statement) proven.append(`${statement} `);
+      });
       const article = showTurn(`t${turns.length + 1}`, question, answer);
       waiting.replaceWith(article);
       turns.push({ question, answer });
@@ -195,7 +200,7 @@
   }
 
   // request returns the answer, or throws an Error whose message people can read.
-  async function request(question, onStage) {
+  async function request(question, onProgress) {
     const response = await fetch("api/ask", {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
@@ -207,7 +212,7 @@
     if (response.status === 401) throw new Error("You are signed out. Reload this page to sign in again.");
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? "Something went wrong. Please try again.");
     for await (const { event, data } of events(response.body)) {
-      if (event === "progress") onStage(data.stage);
+      if (event === "progress") onProgress(data);
       if (event === "answer") return data;
       if (event === "error") throw new Error(data.error);
     }
