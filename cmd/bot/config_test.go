@@ -37,7 +37,7 @@ func TestConfigOrder(t *testing.T) {
 	}
 	want := config{
 		Docs: "from-file", State: "from-env", HTTP: "127.0.0.1:3", Language: "en",
-		Audience: []string{"public", "staff"}, Log: "text", Slack: defaults().Slack, Discord: defaults().Discord, Token: "secret",
+		Audience: []string{"public", "staff"}, Log: "text", Slack: defaults().Slack, Discord: defaults().Discord, LLM: defaults().LLM, Token: "secret",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

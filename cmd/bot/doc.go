@@ -40,11 +40,9 @@
 // apart, scores them by words and by meaning, and quotes the few that answer. Signals
 // from the search become a confidence, and that a verdict: answered, unsure, no answer.
 //
-// Where an operator names a model, [citebot/internal/llm] has it write the answer instead
-// (author.go): chat packs what was found into a prompt, takes the draft apart and keeps of it
-// what the cited passages hold. If little does, the quotes stand.
-// [citebot/internal/llm/llmtest] is a server of such a model that can misbehave.
-//
+// Where [citebot/internal/llm] has a model (author.go), it drafts the answer, and chat keeps
+// what the passages that it cites hold; if little does, the quotes stand.
+// [citebot/internal/llm/llmtest] is such a server that can misbehave.
 // [citebot/internal/citations] is the form that every answer has, parts of text with
 // numbered sources, and the proof that each mark holds, of a quote and of a statement in
 // other words: what fails it is not shown to anyone.
@@ -60,27 +58,24 @@
 // step is a row in that SQLite file: a crash anywhere loses no question and shows no answer
 // twice. [citebot/internal/chat/layout] sets an answer as statements, marks and footnotes
 // that fit, which each platform then puts into its own markup; [citebot/internal/chat/surface]
-// has what else the platforms need alike. talk.go plugs these together;
-// `bot gaps` lists what the documents did not answer, `bot doctor` what is wrong with the
-// tokens. The tests speak with [citebot/internal/chat/slack/slacktest] and
-// [citebot/internal/chat/discord/discordtest], a Slack and a Discord that can misbehave.
+// has what else the platforms need alike. talk.go plugs these together. The tests speak with
+// [citebot/internal/chat/slack/slacktest] and [citebot/internal/chat/discord/discordtest].
 //
 // # Where answers are shown
 //
 // `bot serve` gives the same pipeline to [citebot/internal/chat/web]: the ask page, the
 // source viewer that opens a document at the cited passage, the JSON API, health and
 // metrics. site.go translates between it and the library, observe.go counts for all
-// surfaces, and `bot health` asks for supervisors, such as those in deploy/.
-//
-// `bot ask` and `bot search` use the pipeline in their own process, after bringing the
-// index up to date. While a daemon works on the same state folder they ask it over HTTP
-// instead (asker.go); it leaves its address in daemon.json there.
+// surfaces, and `bot health` asks for supervisors, such as those in deploy/. `bot ask` and
+// `bot search` use the pipeline in their own process, or ask a daemon on the same state
+// folder, which leaves its address in daemon.json there (asker.go).
 //
 // # How one knows that it works
 //
 // `bot check` reads documents and configuration and reports what is wrong with them
-// (check.go). `bot eval` measures search and answers on files of questions (eval.go,
-// metrics.go, report.go), and lays models beside each other (compare.go). A reviewed file of figures in testdata keeps them from falling,
-// scripts in testdata/script run the real program, and imports_test.go holds the packages
-// to the rules that keep them apart.
+// (check.go), `bot doctor` tries out what the bot needs, `bot gaps` lists what the documents
+// did not answer. `bot eval` measures search and answers on files of questions (eval.go,
+// metrics.go, report.go) and lays models beside each other (compare.go). A reviewed file of
+// figures in testdata keeps them from falling, scripts in testdata/script run the real
+// program, and imports_test.go holds the packages to the rules that keep them apart.
 package main

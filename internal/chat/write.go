@@ -255,6 +255,7 @@ func (m *manuscript) write(ctx context.Context) (written, error) {
 	turns = append(turns, Turn{Role: "assistant", Text: draft}, Turn{Role: "user", Text: m.text("again", promptData{Refused: result.why()})})
 	_, second, err := m.draft(ctx, system, turns)
 	second.refused = append(result.refused, second.refused...)
+	second.declined = false // it found an answer before, which was put wrongly
 	switch {
 	case err != nil && len(result.statements) > 0, err == nil && !second.answers() && len(result.statements) > len(second.statements):
 		return written{statements: result.statements, refused: second.refused}, nil
