@@ -143,7 +143,11 @@ func (c *Client) explain(ctx context.Context, err error, w *writing) error {
 	case errors.Is(err, errTooLong):
 		return c.failure(ReasonTooLong, "the reply was given up after %d KB, %d KB of it text", w.wire.read>>10, w.text.Len()>>10)
 	case errors.Is(err, errIdle):
-		return c.failure(ReasonTimeout, "nothing came for %v", c.times.idle)
+		silent := c.times.idle
+		if w.wire.read == 0 {
+			silent = c.times.first
+		}
+		return c.failure(ReasonTimeout, "nothing came for %v", silent)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return c.canceled()
 	case ctx.Err() != nil:

@@ -105,12 +105,14 @@ type Client struct {
 type times struct {
 	connect time.Duration // and as long again for TLS
 	headers time.Duration // from the request to the first line of the response
+	first   time.Duration // from there to the first byte of a stream
 	idle    time.Duration // of a stream, without a byte
 }
 
-// The time of an answer is 20 s. A server that says nothing for most of it is given up while
-// something else can still be said.
-var usualTimes = times{connect: 5 * time.Second, headers: 15 * time.Second, idle: 10 * time.Second}
+// The time of an answer is 20 s. A server on a machine of one's own reads the prompt for most
+// of it before it says a word; one that stands still after that is given up while something
+// else can still be said.
+var usualTimes = times{connect: 5 * time.Second, headers: 15 * time.Second, first: 18 * time.Second, idle: 10 * time.Second}
 
 // A vendor speaks one API.
 type vendor interface {
@@ -258,7 +260,7 @@ func (c *Client) attempt(ctx context.Context, r Request, w *writing) error {
 // request makes one request, and counts what it cost.
 func (c *Client) request(ctx context.Context, r Request, w *writing) (habit, error) {
 	w.usage, w.end = Usage{}, endNone
-	w.wire = &wire{next: c.next, idle: c.times.idle, limit: max(maxReply, r.MaxTokens*bytesPerToken)}
+	w.wire = &wire{next: c.next, first: c.times.first, idle: c.times.idle, limit: max(maxReply, r.MaxTokens*bytesPerToken)}
 	used, err := c.vendor.stream(ctx, w.wire.client(), r, w)
 	if err == nil && w.end == endNone {
 		err = errNoReply

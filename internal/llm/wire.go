@@ -41,8 +41,9 @@ var (
 // would read anything else to its end, and ends those that are too long or stand still.
 type wire struct {
 	next  http.RoundTripper
-	idle  time.Duration
-	limit int // bytes
+	first time.Duration // without a byte, at first
+	idle  time.Duration // and later
+	limit int           // bytes
 
 	responded bool // with a stream
 	read      int  // bytes
@@ -62,7 +63,7 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body := &watched{ReadCloser: response.Body, wire: w, ctx: ctx, cancel: cancel}
-	body.timer = time.AfterFunc(w.idle, func() { cancel(errIdle) })
+	body.timer = time.AfterFunc(w.first, func() { cancel(errIdle) })
 	response.Body = body
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")) // what is none is not the one
 	if response.StatusCode == http.StatusOK && kind == "text/event-stream" {
