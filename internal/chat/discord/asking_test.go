@@ -339,9 +339,9 @@ func TestAnswerThatComesTooLate(t *testing.T) {
 func TestPagesThatComeTooLate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.alter = func(d *Discord) { d.replyFor = 300 * time.Millisecond }
+	f.alter = func(d *Discord) { d.replyFor = 2 * time.Second } // in which a busy machine shows the first page
 	f.begin()
-	f.Fail(discordtest.CreateFollowup, 1, discordtest.RateLimited(500*time.Millisecond))
+	f.Fail(discordtest.CreateFollowup, 1, discordtest.RateLimited(2500*time.Millisecond))
 	act := f.Send(f.Ask(discordtest.Alice, discordtest.General, "tell me at length", false))
 	_, err := f.AwaitPost(f.ctx, discordtest.General, func(m discordtest.Message) bool { return strings.Contains(m.Plain(), "Statement 39") })
 	if err != nil {

@@ -15,17 +15,17 @@ import (
 func TestSlowLookup(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.within(20 * time.Second)
 	f.begin()
 	const unknown = "1301000000000000888"
 	f.AddChannel(discordtest.Channel{ID: unknown, Name: "old thread", Type: discordtest.PublicThread, Guild: discordtest.Guild, Parent: discordtest.General, Owner: discordtest.Alice})
 	f.Fail(discordtest.GetChannel, -1, discordtest.Fault{Delay: 2 * time.Second, Status: 500})
-	for i := range 3 {
+	for i := range 3 { // each is tried for longer than this test may take
 		f.Send(f.Mention(discordtest.Alice, unknown, fmt.Sprint("slow? ", i)))
 	}
-	begun := time.Now()
 	f.reply(f.Send(f.Mention(discordtest.Bob, discordtest.Help, "fast?")), "fast?")
-	if d := time.Since(begun); d > 2*time.Second {
-		t.Errorf("a question elsewhere waits %v", d)
+	if n := len(f.Posts(unknown)); n > 0 {
+		t.Errorf("a question elsewhere waits for %d that take long", n)
 	}
 }
 
@@ -59,23 +59,21 @@ func TestTokenProblemFlaps(t *testing.T) {
 func TestSlowCallbacksBlockMessages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.alter = func(d *Discord) { d.turns = make(chan struct{}, 4) }
+	f.within(20 * time.Second)
+	f.alter = func(d *Discord) { d.turns = make(chan struct{}, 1) } // one after the other they take longer than this test may
 	f.begin()
 	f.Fail(discordtest.Callback, -1, discordtest.Fault{Delay: 5 * time.Second})
 	for i := range 12 {
 		f.Send(f.Sources(discordtest.Alice, discordtest.General, fmt.Sprint("x", i)))
 	}
-	begun := time.Now()
 	f.reply(f.Send(f.Mention(discordtest.Bob, discordtest.Help, "fast?")), "fast?")
-	if d := time.Since(begun); d > 2*time.Second {
-		t.Errorf("a message waits %v for interactions", d)
-	}
 }
 
 // One route that is forbidden holds up no other.
 func TestOneForbiddenRouteHoldsAll(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.within(20 * time.Second) // shorter than what would be held
 	f.begin()
 	f.Fail(discordtest.TriggerTyping, 1, discordtest.Fault{Status: http.StatusForbidden, Channel: discordtest.General})
 	f.Send(f.Mention(discordtest.Alice, discordtest.General, "how long?"))

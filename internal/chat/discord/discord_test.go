@@ -51,10 +51,8 @@ type fixture struct {
 }
 
 func newFixture(t *testing.T) *fixture {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
 	f := &fixture{
-		Server: discordtest.New(t), t: t, ctx: ctx,
+		Server: discordtest.New(t), t: t,
 		path: filepath.Join(t.TempDir(), "ledger.db"), log: &lockedBuffer{},
 		rules: Rules{
 			Person:   Person{ID: discordtest.Helpers, Role: true, Channel: discordtest.Help},
@@ -67,8 +65,18 @@ func newFixture(t *testing.T) *fixture {
 		},
 		answer: func(_ context.Context, q chat.Question) (citations.Answer, error) { return answerFor(q), nil },
 	}
+	f.within(time.Minute)
+	// A busy machine may be late to answer one, and that costs the connection.
+	f.HeartbeatInterval = time.Minute
 	f.AllowLinks, f.AllowMention = []string{sourcesAt}, []string{discordtest.Helpers, discordtest.Alice, discordtest.Bob} // who asks for a person is named
 	return f
+}
+
+// within is how long a test may wait in all, from here on.
+func (f *fixture) within(d time.Duration) {
+	ctx, cancel := context.WithTimeout(f.t.Context(), d)
+	f.t.Cleanup(cancel)
+	f.ctx = ctx
 }
 
 // answerFor answers what is asked with words of the question: "unsure" and "nothing" among

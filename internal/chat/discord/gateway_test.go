@@ -53,7 +53,9 @@ func TestGatewayRecovers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			f.HeartbeatInterval = 300 * time.Millisecond
+			if name == "zombie" {
+				f.HeartbeatInterval = time.Second
+			}
 			f.begin()
 			before := f.Send(f.Mention(discordtest.Alice, discordtest.General, "before?"))
 			f.reply(before, "before?")
@@ -85,7 +87,9 @@ func TestGatewayGapIsReplayed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			f.HeartbeatInterval = 300 * time.Millisecond
+			if name == "zombie" {
+				f.HeartbeatInterval = time.Second
+			}
 			f.begin()
 			first := f.Send(f.Mention(discordtest.Alice, discordtest.General, "first?"))
 			f.reply(first, "first?")
@@ -118,6 +122,7 @@ func TestGatewayRefusals(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			f.Misbehave(-1, discordtest.Mischief{Close: code})
+			f.alter = func(d *Discord) { d.times.hello, d.times.ready = 10*time.Second, 10*time.Second }
 			f.start()
 			f.wait("the refusal", func() bool { _, problem := f.discord.Ready(); return strings.Contains(problem, want) })
 			time.Sleep(300 * time.Millisecond) // for more connections, which there are none of

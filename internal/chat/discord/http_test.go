@@ -35,9 +35,7 @@ func TestInteractionsOverHTTPAlone(t *testing.T) {
 	f.Misbehave(-1, discordtest.Mischief{Refuse: 503})
 	f.begin()
 	f.reply(f.Send(f.Ask(discordtest.Alice, discordtest.General, "how long?", false)), `to "how long?"`)
-	if connected, problem := f.discord.Ready(); !connected || problem == "" {
-		t.Errorf("Ready: %v, %q", connected, problem)
-	}
+	f.wait("the gateway to be missed", func() bool { connected, problem := f.discord.Ready(); return connected && problem != "" })
 }
 
 // What Discord did not sign just now is turned away, and nothing of it is kept.

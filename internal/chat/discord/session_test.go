@@ -48,7 +48,8 @@ type wireFrame struct {
 }
 
 // stage is a gateway at which the first connection is told some frames, the next one others. It
-// passes on what the bot says.
+// passes on what the bot says to that, who it is and each heartbeat that it is asked for, and
+// closes the connection.
 func stage(t *testing.T, lives ...[]wireFrame) (address string, said <-chan wireFrame) {
 	t.Helper()
 	heard := make(chan wireFrame, 100)
@@ -61,11 +62,15 @@ func stage(t *testing.T, lives ...[]wireFrame) (address string, said <-chan wire
 		defer c.Close()
 		life := lives[0]
 		lives = lives[1:]
+		due := 1
 		for _, f := range life {
 			c.WriteJSON(f)
+			if f.Op == opHeartbeat {
+				due++
+			}
 		}
-		for { // until the bot has nothing to say for a while
-			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		for range due {
 			var f wireFrame
 			if c.ReadJSON(&f) != nil {
 				return
