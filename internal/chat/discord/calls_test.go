@@ -45,6 +45,18 @@ func TestTokenInErrors(t *testing.T) {
 	}
 }
 
+// A page in place of the gateway's address is no part of what is wrong with Discord.
+func TestPageInPlaceOfTheGateway(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Fail(discordtest.GetGateway, -1, discordtest.Fault{Status: http.StatusServiceUnavailable, HTML: true})
+	f.start()
+	f.wait("the problem", func() bool { _, problem := f.discord.Ready(); return strings.Contains(problem, "503") })
+	if _, problem := f.discord.Ready(); strings.Contains(problem+f.log.String(), "<html") {
+		t.Errorf("problem: %s\nlog: %s", problem, f.log)
+	}
+}
+
 // A call that needs no token does not hide that the token was refused.
 func TestTokenProblemFlaps(t *testing.T) {
 	d := &Discord{cfg: Config{}, rest: Config{}.rest()}

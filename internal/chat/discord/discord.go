@@ -175,6 +175,9 @@ func (r *rest) gateway(ctx context.Context) (string, error) {
 		URL string `json:"url"`
 	}
 	err := r.call(ctx, "GET", "/gateway", nil, &at)
+	if status(err) != 0 { // a page of what stands before Discord says nothing to anybody
+		err = refusal{err}
+	}
 	return at.URL, err
 }
 
