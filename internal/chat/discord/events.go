@@ -108,6 +108,9 @@ type said struct {
 	Referenced *said           `json:"referenced_message"`
 }
 
+// opensPost reports whether a message is the first of a forum post, whose title may say all.
+func (m said) opensPost() bool { return m.ID == m.ChannelID }
+
 type author struct {
 	ID         string `json:"id"`
 	Username   string `json:"username"`
@@ -155,7 +158,7 @@ func (d *Discord) accept(ctx context.Context, m said, asked chat.Message) error 
 // names the bot those of the message that it replies to.
 func (d *Discord) words(ctx context.Context, m said) (string, error) {
 	text := plain(m.Content)
-	if m.ID == m.ChannelID {
+	if m.opensPost() {
 		r, err := d.room(ctx, m.ChannelID)
 		if time.Since(timeOf(m.ID)) > lookFor {
 			err = nil
@@ -200,7 +203,7 @@ func (d *Discord) via(ctx context.Context, m said) (via chat.Via, place chat.Pla
 		via = chat.Direct
 	case d.namesUs(m) || d.repliesToUs(m):
 		via = chat.Mention
-	case m.Content == "" || d.cfg.Rules.intents()&api.IntentMessageContent == 0:
+	case m.Content == "" && !m.opensPost() || d.cfg.Rules.intents()&api.IntentMessageContent == 0:
 		return "", place, "not named", nil
 	}
 	place, err = d.placeOf(ctx, m)
@@ -222,13 +225,12 @@ func (d *Discord) unasked(ctx context.Context, m said, place chat.Place) (via ch
 		return chat.FollowUp, "", err
 	}
 	rule, err := d.rule(ctx, m.ChannelID)
-	opensPost := m.ID == m.ChannelID
 	switch {
 	case err != nil:
 		return "", "", err
-	case !rule.AutoAnswer || place.Thread == m.ChannelID && !opensPost:
+	case !rule.AutoAnswer || place.Thread == m.ChannelID && !m.opensPost():
 		return "", "not named", nil
-	case !opensPost && !chat.LooksLikeQuestion(plain(m.Content)):
+	case !m.opensPost() && !chat.LooksLikeQuestion(plain(m.Content)):
 		return "", "not a question to everybody", nil
 	}
 	return chat.Overheard, "", nil
@@ -261,7 +263,7 @@ func (d *Discord) placeOf(ctx context.Context, m said) (chat.Place, error) {
 		if err != nil && time.Since(timeOf(m.ID)) < lookFor {
 			return place, err
 		}
-		if r.isThread() || m.ID == m.ChannelID {
+		if r.isThread() || m.opensPost() {
 			place.Thread = m.ChannelID
 			return place, nil
 		}

@@ -133,6 +133,19 @@ func TestForumPostIsAnsweredOnce(t *testing.T) {
 	f.replies(post, 1)
 }
 
+// A forum post may say all in its title, above a picture.
+func TestForumPostWithoutWords(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.rules.Channels[discordtest.Forum] = Channel{AutoAnswer: true}
+	f.PrivilegedContent = true
+	f.begin()
+	post := f.Send(f.ForumPost(discordtest.Alice, discordtest.Forum, "How long for shoes?", ""))
+	f.reply(post, `"How long for shoes?"`)
+	f.idle()
+	f.replies(post, 1)
+}
+
 func TestEditedAndDeletedQuestions(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
