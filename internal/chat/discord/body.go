@@ -95,7 +95,7 @@ func (d *Discord) deliver(ctx context.Context, method, path string, b body, p ch
 	at.channel = cmp.Or(at.channel, p.Channel) // of a reply
 	switch {
 	case err == nil && at.lacks(b):
-		return d.inWords(ctx, at, b, p)
+		return d.inWords(ctx, at, editPath(path, at), b, p)
 	case err == nil || !isCode(err, formCodes) || len(b.Embeds)+len(b.Components) == 0:
 		return at.String(), err
 	}
@@ -106,11 +106,22 @@ func (d *Discord) deliver(ctx context.Context, method, path string, b body, p ch
 	return at.String(), err
 }
 
+// editPath is where a message is edited that was sent there. One that follows an interaction may
+// be seen by its asker alone, and is reached through the interaction.
+func editPath(sent string, at made) string {
+	hook, _, _ := strings.Cut(sent, "?")
+	hook, _, _ = strings.Cut(hook, "/messages/")
+	if !strings.HasPrefix(hook, "/webhooks/") {
+		return at.path()
+	}
+	return hook + "/messages/" + at.message
+}
+
 // inWords puts the sources into the words of a message that Discord has left its embed out of.
-func (d *Discord) inWords(ctx context.Context, at made, b body, p chat.Post) (string, error) {
+func (d *Discord) inWords(ctx context.Context, at made, path string, b body, p chat.Post) (string, error) {
 	d.cfg.Log.Warn("Discord left out an answer's list of sources: give the bot the permission Embed Links there", slog.String("channel", at.channel))
-	b.Nonce, b.Enforce, b.Reference = "", false, nil // of a new message alone
-	if _, err := d.send(ctx, "PATCH", at.path(), b.plain(p)); err != nil {
+	b.Nonce, b.Enforce, b.Reference, b.Flags = "", false, nil, 0 // of a new message alone
+	if _, err := d.send(ctx, "PATCH", path, b.plain(p)); err != nil {
 		d.cfg.Log.Warn("an answer stands without its list of sources", slog.Any("error", err))
 	}
 	return at.String(), nil

@@ -1,6 +1,7 @@
 package discord
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -230,7 +231,6 @@ func TestOutageKeepsSession(t *testing.T) {
 func TestStopWithEventsInQueue(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.HeartbeatInterval = time.Minute
 	f.begin()
 	const unknown = "1301000000000000888"
 	f.AddChannel(discordtest.Channel{ID: unknown, Name: "old thread", Type: discordtest.PublicThread, Guild: discordtest.Guild, Parent: discordtest.General, Owner: discordtest.Alice})
@@ -401,4 +401,43 @@ func TestThinAnswers(t *testing.T) {
 	f.idle()
 	f.Send(f.Edit(discordtest.General, act.Message, "<@"+discordtest.BotUser+"> how wide?"))
 	f.reply(act, "how wide?")
+}
+
+// bare is a Discord that says of what it made that it has no embed.
+type bare struct{ next http.RoundTripper }
+
+func (h bare) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := h.next.RoundTrip(request)
+	if err != nil || response.StatusCode != http.StatusOK || request.Method == http.MethodGet || !strings.Contains(request.URL.Path, "/webhooks/") {
+		return response, err
+	}
+	var m map[string]any
+	err = errors.Join(json.NewDecoder(response.Body).Decode(&m), response.Body.Close())
+	m["embeds"] = []any{}
+	data, _ := json.Marshal(m) // which was JSON before
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	return response, err
+}
+
+// A reply that comes out without its sources gets them in words, also where its asker alone sees
+// it.
+func TestRepliesWithoutEmbeds(t *testing.T) {
+	t.Parallel()
+	for _, private := range []bool{false, true} {
+		f := newFixture(t)
+		f.alter = func(d *Discord) {
+			w := d.rest.client.Transport.(*wire)
+			w.next = bare{w.next}
+		}
+		f.begin()
+		act := f.Send(f.Ask(discordtest.Alice, discordtest.General, "tell me at length", private))
+		f.reply(act, "Statement 39")
+		f.idle()
+		for _, m := range f.Replies(act) {
+			if len(m.Embeds) > 0 || !strings.Contains(m.Plain(), "[1] Returns") {
+				t.Errorf("private is %v: %s", private, m.Plain())
+			}
+		}
+		f.stop()
+	}
 }
