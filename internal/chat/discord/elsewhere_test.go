@@ -101,6 +101,19 @@ func TestCallThatIsRefused(t *testing.T) {
 	f.Alter(discordtest.General, func(c *discordtest.Channel) { c.NoSend = true })
 	f.Send(f.Click(discordtest.Bob, m, idPerson))
 	f.onlyDirectly(discordtest.Bob, sayNobodyCalled)
+
+	// Where it may again, so may who asks.
+	f.Alter(discordtest.General, func(c *discordtest.Channel) { c.NoSend = false })
+	f.Send(f.Click(discordtest.Alice, m, idPerson))
+	if _, err := f.AwaitPost(f.ctx, discordtest.General, func(m discordtest.Message) bool { return len(m.Pinged()) > 0 }); err != nil {
+		t.Errorf("%v\n%s", err, f.log)
+	}
+	f.Send(f.Click(discordtest.Bob, m, idPerson))
+	f.whisper(discordtest.Bob, sayCalledAlready)
+	f.idle()
+	if n := len(f.Posts(discordtest.General)); n != 2 {
+		t.Errorf("%d posts", n)
+	}
 }
 
 // Buttons that Discord showed to nobody who presses them do nothing.

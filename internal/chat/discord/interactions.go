@@ -343,28 +343,30 @@ func (d *Discord) submitted(ctx context.Context, i interaction) (*response, erro
 // isPrivate reports whether only the asker and the bot see what a turn is about.
 func isPrivate(via chat.Via, p chat.Place) bool { return via == chat.Command || p.Team == "" }
 
-// callPerson calls someone to a conversation, once. Where the question was asked in private
-// they are called in the channel that the configuration names, with the question.
+// callPerson calls someone to a conversation, once; again where Discord did not let it. Where
+// the question was asked in private they are called in the channel that the configuration names,
+// with the question.
 func (d *Discord) callPerson(ctx context.Context, i interaction, asked chat.Message, turn int64) (*response, error) {
 	who := d.person(ctx, asked.Place)
-	place, key, said := asked.Place, "person:"+asked.Channel+":"+asked.Thread, sayCalledHere
+	place, call, said := asked.Place, "person for "+asked.Thread, sayCalledHere
 	if asked.Thread == "" { // a conversation of its own
-		key = "person:" + strconv.FormatInt(turn, 10)
+		call = "person for answer " + strconv.FormatInt(turn, 10)
 	}
 	if isPrivate(asked.Via, asked.Place) {
 		place.Channel, place.Thread, said = who.Channel, "", sayCalled
-		key = "person:" + strconv.FormatInt(turn, 10)
+		call = "person for answer " + strconv.FormatInt(turn, 10)
 	}
 	if who.ID == "" || place.Channel == "" {
 		return whisper(sayNobody), nil
 	}
 	receipt, err := d.desk.Accept(ctx, d, chat.Message{
-		Place: place, User: i.user().ID, Name: who.ref(), Via: chat.Handoff, Of: turn, Keys: []string{key},
+		Place: place, ID: call, User: i.user().ID, Name: who.ref(),
+		Via: chat.Handoff, Of: turn, Once: true, Keys: []string{"interaction:" + i.ID},
 	})
 	switch {
 	case err != nil:
 		return nil, err
-	case !receipt.Fresh:
+	case receipt.Before:
 		return whisper(sayCalledAlready), nil
 	}
 	return whisper(said), nil

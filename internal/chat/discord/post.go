@@ -89,7 +89,7 @@ func (d *Discord) post(ctx context.Context, p chat.Post, m message) (string, err
 func (d *Discord) create(ctx context.Context, p chat.Post, channel string, m message) (string, error) {
 	b := m.body()
 	b.Nonce, b.Enforce = nonce(p), true
-	if p.Message != "" && p.Page == 0 && channel == p.Channel && p.Via != chat.Share {
+	if p.Message != "" && p.Page == 0 && channel == p.Channel && p.Via != chat.Share && p.Via != chat.Handoff {
 		b.Reference = &replyTo{MessageID: p.Message, ChannelID: channel}
 	}
 	path := "/channels/" + channel + "/messages"
