@@ -51,6 +51,7 @@ func newDiscordHouse(t testing.TB) *discordHouse {
 func (h *house) joinDiscord() *discordHouse {
 	d := &discordHouse{house: h, Server: discordtest.New(h.t)}
 	d.AllowLinks = []string{"http://127.0.0.1:"}
+	d.HeartbeatInterval = 5 * time.Second // a bot on a busy machine is not taken for a deaf one
 	h.join(d.Server, d.awaitConnections, d.Token, "discordtest-interaction-token", unknownToken, wrongToken)
 	return d
 }
@@ -780,6 +781,7 @@ func TestDiscordGatewayFaults(t *testing.T) {
 	const busy = 4 * time.Second // what a loaded machine may add
 	t.Parallel()
 	h := newDiscordHouse(t)
+	h.HeartbeatInterval = time.Second // that a zombie is found out
 	bot := h.start()
 	var acts []*discordtest.Act
 	for n, test := range []struct {
