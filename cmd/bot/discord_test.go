@@ -833,6 +833,34 @@ func TestDiscordGatewayFaults(t *testing.T) {
 	bot.wantSeries("citebot_discord_reconnects_total 9")
 }
 
+// What Discord limits waits as long as it says, and what it is slow about comes late; each
+// question has its answer, once.
+func TestDiscordLimits(t *testing.T) {
+	t.Parallel()
+	h := newDiscordHouse(t)
+	h.start()
+	var acts []*discordtest.Act
+	for n, fault := range []discordtest.Fault{
+		{RetryAfter: time.Second}, {RetryAfter: time.Second, Shared: true}, {RetryAfter: time.Second, Global: true}, {Delay: 2 * time.Second},
+	} {
+		for _, route := range []string{discordtest.CreateMessage, discordtest.EditOriginal} {
+			h.Fail(route, 1, fault)
+		}
+		both := []*discordtest.Act{h.mention(h.room(2*n), askReturn), h.ask(h.room(2*n+1), askWarranty)}
+		for _, a := range both {
+			h.answered(a, "[1]")
+		}
+		acts = append(acts, both...)
+	}
+	h.settled()
+	h.answeredOnce(acts...)
+	for _, route := range []string{discordtest.CreateMessage, discordtest.EditOriginal} {
+		if n := h.Calls(route); n > 8 { // one too many for each limit of its own or of all
+			t.Errorf("%d calls of %s", n, route)
+		}
+	}
+}
+
 // A gateway that accepts a connection and says nothing is given up after ten seconds.
 func TestDiscordSaysNoHello(t *testing.T) {
 	if testing.Short() {
