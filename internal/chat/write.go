@@ -119,10 +119,16 @@ type manuscript struct {
 	asked    string // the question as it was asked
 	history  []Turn
 	hits     []kb.Hit
-	extracts []extract      // what the model is given
-	units    map[int][]unit // of each extract by its number, cut when it is first cited
+	extracts []extract           // what the model is given
+	readings map[int]readExtract // by the extract's number, made when it is first cited
 	usage    citations.Usage
 	show     func(statement string) // told each as soon as it is proven
+}
+
+// A readExtract is an extract taken apart: its units, and the same as evidence.
+type readExtract struct {
+	units    []unit
+	evidence citations.Evidence
 }
 
 // searchHits is how many passages a search gives a model to choose from; composing quotes
@@ -136,7 +142,7 @@ const (
 func (a *Answerer) manuscript(ctx context.Context, text string, q Question) *manuscript {
 	m := &manuscript{
 		Writer: a.Writer, similar: a.Similarity, until: time.Now().Add(writeWithin),
-		inquiry: inquire(text, q), asked: text, history: q.History, units: map[int][]unit{},
+		inquiry: inquire(text, q), asked: text, history: q.History, readings: map[int]readExtract{},
 	}
 	if a.Writer == nil {
 		return m
@@ -363,17 +369,15 @@ func (m *manuscript) proveClaim(ctx context.Context, c claim) (statement, *citat
 		return statement{}, &citations.Refusal{Reason: citations.TooLong}
 	}
 	var units []unit
+	var evidence citations.Evidence
 	for _, n := range c.marks {
 		if n < 1 || n > len(m.extracts) {
 			return statement{}, &citations.Refusal{Reason: citations.UnknownMark, Detail: fmt.Sprintf("[%d]", n)}
 		}
-		units = append(units, m.unitsOf(n)...)
+		r := m.read(n)
+		units, evidence = append(units, r.units...), citations.Join(evidence, r.evidence)
 	}
-	excerpts := make([]citations.Excerpt, len(units))
-	for i := range units {
-		excerpts[i] = units[i].excerpt(units[:i])
-	}
-	held, refused := citations.Prove(c.whole(), excerpts, citations.Language{
+	held, refused := evidence.Prove(c.whole(), citations.Language{
 		Meaning: func(held []int) float64 { return m.closeness(ctx, c.whole(), units, held) },
 		Common:  m.Common,
 	})
@@ -390,18 +394,23 @@ func (m *manuscript) proveClaim(ctx context.Context, c claim) (statement, *citat
 // maxStatement is in characters; a longer one is no sentence.
 const maxStatement = 600
 
-// unitsOf takes an extract apart. What speaks to a model instead of to people holds nothing.
-func (m *manuscript) unitsOf(n int) []unit {
-	if units, ok := m.units[n]; ok {
-		return units
+// read takes an extract apart. What speaks to a model instead of to people holds nothing.
+func (m *manuscript) read(n int) readExtract {
+	if r, ok := m.readings[n]; ok {
+		return r
 	}
-	var units []unit
+	var r readExtract
 	for _, p := range m.extracts[n-1].passages {
 		c := cutter{passage: p}
-		units = append(units, slices.DeleteFunc(c.cut(), func(u unit) bool { return instructs(u.text) })...)
+		r.units = append(r.units, slices.DeleteFunc(c.cut(), func(u unit) bool { return instructs(u.text) })...)
 	}
-	m.units[n] = units
-	return units
+	excerpts := make([]citations.Excerpt, len(r.units))
+	for i := range r.units {
+		excerpts[i] = r.units[i].excerpt(r.units[:i])
+	}
+	r.evidence = citations.Read(excerpts)
+	m.readings[n] = r
+	return r
 }
 
 // closeness is the cosine of a statement with the units that are to hold it, read as one; 0
@@ -429,21 +438,26 @@ func (m *manuscript) closeness(ctx context.Context, text string, units []unit, h
 func (u *unit) excerpt(before []unit) citations.Excerpt {
 	above := append([]string{u.passage.Title}, u.passage.Headings...)
 	e := citations.Excerpt{Text: u.text, Header: citations.Normal(u.header), Above: citations.Normal(strings.Join(append(above, u.heading), "\n"))}
-	if i := opener(u, before); i >= 0 && u.kind == citations.Item {
+	if i := opener(u, before); i >= 0 && u.kind != citations.Row {
 		e.Lead = before[i].text
 	}
 	return e
 }
 
-// opener is which of the units before an item announces its list, or before a row is its
-// table's header; -1 for none.
+// opener is which of the units before one it cannot be read without: of an item what
+// announces its list, of a row its table's header, of a reply the question; -1 for none.
 func opener(u *unit, before []unit) int {
 	for i := len(before) - 1; i >= 0 && before[i].passage == u.passage; i-- {
 		v := &before[i]
-		if u.kind == citations.Item && v.leadsIn() || u.kind == citations.Row && v.kind == citations.Header {
+		switch {
+		case u.kind == citations.Item && v.leadsIn(), u.kind == citations.Row && v.kind == citations.Header:
 			return i
-		}
-		if v.kind != u.kind {
+		case u.kind == citations.Sentence && v.asks && v.text == u.heading:
+			if u.words > maxReplyWords && !replies.MatchString(u.text) {
+				return -1
+			}
+			return i
+		case v.kind != u.kind:
 			return -1
 		}
 	}
@@ -454,10 +468,8 @@ func opener(u *unit, before []unit) int {
 func withOpeners(units []unit, held []int) []int {
 	out := slices.Clone(held)
 	for _, i := range held {
-		if u := &units[i]; u.kind == citations.Item || u.kind == citations.Row {
-			if o := opener(u, units[:i]); o >= 0 && !slices.Contains(out, o) {
-				out = append(out, o)
-			}
+		if o := opener(&units[i], units[:i]); o >= 0 && !slices.Contains(out, o) {
+			out = append(out, o)
 		}
 	}
 	slices.Sort(out)

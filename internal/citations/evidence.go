@@ -69,7 +69,7 @@ func spelledUnit(claimed, e fact, words map[string]bool) bool {
 			return true
 		}
 	}
-	return false
+	return claimed.unit == "workday" && words["days"] && (words["working"] || words["business"])
 }
 
 func opposed(a, b bound) bool { return a != unbound && b != unbound && a != b }
@@ -114,19 +114,40 @@ var (
 	// relative is what goes on with a sentence after a comma.
 	relative = regexp.MustCompile(`^ (which|who|whose|where|that)\b`)
 
+	// notAfterComma contrasts: "standard delivery only, not express".
+	notAfterComma = regexp.MustCompile(`(?i)^, (but )?not\b`)
+
+	// determiners begin something of its own.
+	determiners = WordSet("the a an this that these those your our my his her its their you we they he she it i")
+
 	// forFree are the ways to say free, most of which are negative.
-	forFree = regexp.MustCompile(`(?i)\b(free of charge|(at|with|for) no (extra |additional |further )?(cost|charge|fee)|no (extra |additional |further )?(cost|charge|fee)s?\b( is charged)?|costs? nothing|without (extra |additional |any )?(charge|cost|fee)s?|included in the price|(is|are|gets?|will be) waived|(do|does|need|will)( not|n't) (have to |need to )?pay|pays? nothing|never pays?|without paying)\b`)
+	forFree = regexp.MustCompile(`(?i)\b(free of charge|(at|with|for) no (extra |additional |further )?(cost|charge|fee)|no (\w+ )?(cost|charge|fee)s?\b( is charged)?|costs? nothing|without (extra |additional |any )?(charge|cost|fee)s?|included in the price|(is|are|gets?|will be) waived|(do|does|need|will)( not|n't) (have to |need to )?pay|pays? nothing|never pays?|without paying)\b`)
 
 	bounds = regexp.MustCompile(`(?i)\b(no|not) (more|less|fewer|later|earlier|longer|greater|higher|sooner|shorter|larger|smaller|older|younger) than\b|\b(not|cannot|never) exceed|\bnot only\b`)
 )
 
 // plainly says free where a text says that nothing has to be paid.
-func plainly(text string) string { return forFree.ReplaceAllString(text, "free") }
+func plainly(text string) string {
+	for _, hint := range []string{"charge", "cost", "fee", "pay", "waived", "in the price"} {
+		if strings.Contains(text, hint) {
+			return forFree.ReplaceAllString(text, "free")
+		}
+	}
+	return text
+}
+
+// withoutBounds is text without the negations of bounds.
+func withoutBounds(text string) string {
+	if !strings.Contains(text, "than") && !strings.Contains(text, "exceed") && !strings.Contains(text, "only") {
+		return text
+	}
+	return bounds.ReplaceAllString(text, " ")
+}
 
 // clauses takes text apart. Prefixes as in "unpaid" are taken off where one of the known
 // words is left, which are the other text's, too: there both say the same of one word.
 func clauses(text string, known map[string]bool) []clause {
-	text = bounds.ReplaceAllString(plainly(text), " ")
+	text = withoutBounds(plainly(text))
 	if strings.Contains(text, " | ") {
 		return []clause{newClause(text, known)} // a row's cells are about one thing
 	}
@@ -167,7 +188,8 @@ func add(all []clause, c clause) []clause {
 	if len(first) == 0 || !conjunctions[first[0].text] && first[0].text != "," {
 		return append(all, c)
 	}
-	if !c.verb && c.negative == 0 {
+	own := len(first) > 1 && determiners[first[1].text] && first[0].text != "or" && first[0].text != "nor"
+	if !c.verb && c.negative == 0 && !own {
 		c.negative, c.inherits = last.negative, true
 	}
 	if !c.verb || len(c.subject) == 0 {
@@ -183,11 +205,10 @@ func isVerb(w string) bool {
 	return auxiliaries[w] || strings.HasSuffix(w, "n't") || strings.HasSuffix(w, "n’t")
 }
 
-// pauses reports whether text begins with punctuation that ends a clause; the colon of a time
-// does not.
+// pauses reports whether text begins with punctuation that ends a clause.
 func pauses(text string) bool {
-	r, size := utf8.DecodeRuneInString(text)
-	return strings.ContainsRune(";().—–", r) || r == ':' && strings.HasPrefix(text[size:], " ")
+	r, _ := utf8.DecodeRuneInString(text)
+	return strings.ContainsRune(";.—–", r) || notAfterComma.MatchString(text)
 }
 
 // untilJoined makes one clause of "nobody … until …", which denies nothing: it is "only

@@ -54,10 +54,16 @@ const (
 // in its place. text is in Normal form.
 func facts(text string) (found []fact, rest string) {
 	f := finder{text: text, rest: text}
-	f.links()
-	f.dates()
-	f.clocks()
-	f.codes()
+	if strings.ContainsAny(text, ".:@") {
+		f.links()
+	}
+	if strings.ContainsAny(text, "0123456789") { // most sentences have none, and patterns are slow
+		f.dates()
+		f.clocks()
+		f.codes()
+	}
+	f.monthsAlone()
+	f.dayPoints()
 	f.numbers()
 	f.names()
 	slices.SortStableFunc(f.found, func(a, b fact) int { return a.at - b.at })
@@ -110,7 +116,7 @@ var (
 	dayMonth   = regexp.MustCompile(`(?i)\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? ` + monthNames + `\b\.?(?:,? (\d{4})\b)?`)
 	monthDay   = regexp.MustCompile(`(?i)\b` + monthNames + `\b\.? (\d{1,2})(?:st|nd|rd|th)?\b(?:,? (\d{4})\b)?`)
 	monthYear  = regexp.MustCompile(`(?i)\b` + monthNames + `\b\.?,? (\d{4})\b`)
-	monthAlone = regexp.MustCompile(`\b(?:[Ii]n|of|by|until|from|since|during|every|each|next|last|to|and|before|after|through) (January|February|March|April|May|June|July|August|September|October|November|December)\b`)
+	monthAlone = regexp.MustCompile(`\b(?:[Ii]n|of|between|by|until|from|since|during|every|each|next|last|to|and|before|after|through) (January|February|March|April|May|June|July|August|September|October|November|December)\b`)
 	monthStart = [...]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 )
 
@@ -144,7 +150,13 @@ func (f *finder) dates() {
 	date(dayMonth, func(m []string) (string, string, string) { return m[1], m[2], m[3] })
 	date(monthDay, func(m []string) (string, string, string) { return m[2], m[1], m[3] })
 	date(monthYear, func(m []string) (string, string, string) { return "", m[1], m[2] })
-	date(monthAlone, func(m []string) (string, string, string) { return "", m[1], "" })
+}
+
+func (f *finder) monthsAlone() {
+	f.each(monthAlone, func(at int, m []string) bool {
+		f.add(fact{kind: dateFact, text: m[0], at: at, date: [3]int{0, monthOf(m[1])}})
+		return true
+	})
 }
 
 var dayBefore = regexp.MustCompile(`(?i)\b(\d{1,2})(?:st|nd|rd|th)? ?(?:-|–|to|and|until) ?$`)
@@ -169,14 +181,12 @@ var (
 	clockTime = regexp.MustCompile(`(?i)\b(\d{1,2})(?:[:.](\d\d))? ?([ap])\.?m\b\.?`)
 	hourTime  = regexp.MustCompile(`\b(\d{1,2}):(\d\d)\b()`)
 	hourRange = regexp.MustCompile(`(?i)\b(\d{1,2})(?:[:.](\d\d))?( ?(?:-|–|to|and) ?\d{1,2}(?:[:.]\d\d)? ?[ap]\.?m\b)`)
-	dayPoint  = regexp.MustCompile(`(?i)\b(noon|midday|midnight)\b`)
+	dayPoint  = regexp.MustCompile(`\b(noon|midday|midnight)\b`)
 )
 
 // clocks reads times of day as minutes since midnight.
 func (f *finder) clocks() {
-	add := func(at int, text string, minutes int) {
-		f.add(fact{kind: clockFact, text: text, at: at, value: strconv.Itoa(minutes % (24 * 60)), bound: boundAt(f.text, at, at+len(text))})
-	}
+	add := f.addClock
 	// "9 to 5 pm" begins in the morning, "1 to 5 pm" in the afternoon.
 	for _, loc := range hourRange.FindAllStringSubmatchIndex(f.rest, -1) {
 		tail := clockTime.FindStringSubmatch(f.rest[loc[6]:loc[7]])
@@ -212,12 +222,22 @@ func (f *finder) clocks() {
 		add(at, m[0], atoi(m[1])*60+atoi(m[2]))
 		return true
 	})
+}
+
+func (f *finder) addClock(at int, text string, minutes int) {
+	f.add(fact{kind: clockFact, text: text, at: at, value: strconv.Itoa(minutes % (24 * 60)), bound: boundAt(f.text, at, at+len(text))})
+}
+
+func (f *finder) dayPoints() {
+	if !strings.Contains(f.text, "noon") && !strings.Contains(f.text, "mid") {
+		return
+	}
 	f.each(dayPoint, func(at int, m []string) bool {
 		minutes := 12 * 60
-		if strings.EqualFold(m[0], "midnight") {
+		if m[0] == "midnight" {
 			minutes = 0
 		}
-		add(at, m[0], minutes)
+		f.addClock(at, m[0], minutes)
 		return true
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A measure is a unit that others are counted in, and how many of it they are.
@@ -102,15 +104,45 @@ type token struct {
 	at, end int
 }
 
-var tokens = regexp.MustCompile(`\d(?:[\d.,]*\d)?|\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*|\S`)
-
+// tokensOf takes text apart. Digits with dots and commas between them are one numeral, letters
+// with apostrophes between them one word.
 func tokensOf(text string) []token {
-	var out []token
-	for _, loc := range tokens.FindAllStringIndex(text, -1) {
-		out = append(out, token{strings.ToLower(text[loc[0]:loc[1]]), loc[0], loc[1]})
+	out := make([]token, 0, len(text)/5)
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		end := i + size
+		switch {
+		case unicode.IsSpace(r):
+			i = end
+			continue
+		case r >= '0' && r <= '9':
+			end = runEnd(text, end, isDigit, ".,")
+		case unicode.IsLetter(r):
+			end = runEnd(text, end, isWordPart, "'’")
+		}
+		out = append(out, token{strings.ToLower(text[i:end]), i, end})
+		i = end
 	}
 	return out
 }
+
+// runEnd is where a run of one class ends that goes on at i; single joints may stand inside.
+func runEnd(text string, i int, class func(rune) bool, joints string) int {
+	for i < len(text) {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if !class(r) {
+			next, _ := utf8.DecodeRuneInString(text[i+size:])
+			if !strings.ContainsRune(joints, r) || !class(next) {
+				return i
+			}
+		}
+		i += size
+	}
+	return i
+}
+
+func isDigit(r rune) bool    { return r >= '0' && r <= '9' }
+func isWordPart(r rune) bool { return unicode.IsLetter(r) || unicode.Is(unicode.M, r) }
 
 // A counter reads the numbers of a text.
 type counter struct {
@@ -283,8 +315,7 @@ func (c *counter) half(i int) int {
 		c.put(i, after, 0.5, m, false)
 		return after
 	}
-	c.put(i, i+1, 50, units["%"], true)
-	return i + 1
+	return i
 }
 
 // put adds a number that the tokens from i to end say.

@@ -13,7 +13,7 @@ import (
 // An Excerpt is a piece of a passage that can hold a statement: a sentence, an item, a row.
 type Excerpt struct {
 	Text   string // in Normal form
-	Lead   string // of an item: the line that announces the list, which the item goes on with
+	Lead   string // what the text goes on with: of an item the line that announces the list, of a reply the question
 	Header string // of a row: its table's header row, cells between " | " as in Text
 	Above  string // what else readers see over it, such as title and headings
 }
@@ -23,7 +23,7 @@ func (e Excerpt) said() string {
 	if e.Lead == "" {
 		return e.Text
 	}
-	return e.Lead + " " + e.Text
+	return strings.TrimSuffix(e.Lead, ":") + " " + e.Text
 }
 
 // A Reason says why a statement is refused; metrics count by it.
@@ -64,10 +64,14 @@ func (r *Refusal) Error() string {
 // How much of a statement must be there. Measured on testdata/pairs.jsonl.
 const (
 	maxHolders   = 3    // excerpts that one statement may rest on
-	enoughWords  = 0.7 // share of content words that suffices by itself
-	someWords    = 0.34 // share that is needed in any case
-	enoughCosine = 0.74 // cosine that suffices with some of the words
+	enoughWords  = 0.99 // share of content words that suffices by itself
+	someWords    = 0.5  // share that is needed in any case
+	enoughCosine = 0.88 // cosine that suffices with some of the words
 )
+
+// particle is what an answer to a yes-or-no question may begin with. What it says is what
+// follows it.
+var particle = regexp.MustCompile(`(?i)^(yes|no), `)
 
 // Prove finds the excerpts that hold a statement between them, in their order, or says why
 // they do not.
@@ -75,11 +79,12 @@ const (
 // A statement is held when what it says is said there: each number, date, time, name, code
 // and link, by an excerpt that says it of the same thing; no word that excludes the
 // passage's own; as many negations; and enough of its content words, or of its meaning.
-func Prove(statement string, excerpts []Excerpt, language Language) (held []int, refused *Refusal) {
-	p := newProof(statement, excerpts)
+func (e Evidence) Prove(statement string, language Language) (held []int, refused *Refusal) {
+	p := e.proof(particle.ReplaceAllString(statement, ""))
 	p.Language = language
 	p.choose()
-	for _, check := range []func() *Refusal{p.markup, p.factsHeld, p.wordsHeld, p.fromOne, p.boundTogether, p.sameSense} {
+	p.project()
+	for _, check := range []func() *Refusal{p.markup, p.factsHeld, p.wordsHeld, p.rightRow, p.fromOne, p.boundTogether, p.sameSense} {
 		if refused = check(); refused != nil {
 			return nil, refused
 		}
@@ -113,17 +118,14 @@ type proof struct {
 	held     []int // excerpts that hold it, best first
 }
 
-func newProof(statement string, excerpts []Excerpt) *proof {
-	p := &proof{text: statement, denies: negative(clauses(statement, nil)) > 0}
+func (e Evidence) proof(statement string) *proof {
+	p := &proof{excerpts: slices.Clone(e.readings), text: statement, denies: negative(clauses(statement, nil)) > 0}
 	var rest string
 	p.facts, rest = facts(statement)
 	for t := range newClause(plainly(rest), nil).terms {
 		p.terms = append(p.terms, t)
 	}
 	slices.Sort(p.terms)
-	for _, e := range excerpts {
-		p.excerpts = append(p.excerpts, read(e))
-	}
 	p.weigh()
 	return p
 }
@@ -144,9 +146,30 @@ func (p *proof) weigh() {
 	}
 }
 
+// Evidence is excerpts taken apart, against which statements are proven. It is not changed
+// by that, and may be used concurrently.
+type Evidence struct{ readings []reading }
+
+// Read takes excerpts apart.
+func Read(excerpts []Excerpt) (e Evidence) {
+	for _, x := range excerpts {
+		e.readings = append(e.readings, read(x))
+	}
+	return e
+}
+
+// Join is the evidence of several passages, one after the other.
+func Join(all ...Evidence) (e Evidence) {
+	for _, one := range all {
+		e.readings = append(e.readings, one.readings...)
+	}
+	return e
+}
+
 // A reading is an excerpt taken apart.
 type reading struct {
 	Excerpt
+	table  string          // its header, whole
 	facts  []fact          // of what it says, then of what stands over it
 	own    int             // how many of them it says
 	denies bool            // it says "not"
@@ -155,7 +178,7 @@ type reading struct {
 }
 
 func read(e Excerpt) reading {
-	r := reading{Excerpt: e, denies: negative(clauses(e.said(), nil)) > 0, words: map[string]bool{}, terms: map[string]bool{}}
+	r := reading{Excerpt: e, table: e.Header, denies: negative(clauses(e.said(), nil)) > 0, words: map[string]bool{}, terms: map[string]bool{}}
 	for _, text := range []string{e.said(), e.Header, e.Above} {
 		found, _ := facts(text)
 		r.facts = append(r.facts, found...)
@@ -206,6 +229,75 @@ func (p *proof) choose() {
 			told[i] = told[i] || p.says(best, f)
 		}
 	}
+}
+
+// project leaves of each row that was chosen the cells of the columns that the statement
+// names, and the first one; all where it names none.
+func (p *proof) project() {
+	for _, i := range p.held {
+		r := &p.excerpts[i]
+		cells, header := strings.Split(r.Text, " | "), strings.Split(r.Header, " | ")
+		if len(cells) < 3 || len(cells) != len(header) || r.Text == r.Header {
+			continue
+		}
+		named := p.columns(header)
+		if len(named) == 0 {
+			continue
+		}
+		e := r.Excerpt
+		e.Text, e.Header = cells[0], header[0]
+		for _, k := range named {
+			e.Text, e.Header = e.Text+" | "+cells[k], e.Header+" | "+header[k]
+		}
+		whole := r.table
+		p.excerpts[i] = read(e)
+		p.excerpts[i].table = whole
+	}
+}
+
+// columns are those, but for the first, in whose header alone a word of the statement stands.
+func (p *proof) columns(header []string) (named []int) {
+	for k := 1; k < len(header); k++ {
+		for t := range newClause(header[k], nil).terms {
+			alone := !slices.ContainsFunc(header, func(other string) bool {
+				return other != header[k] && newClause(other, nil).terms[t]
+			})
+			if alone && slices.ContainsFunc(p.terms, func(mine string) bool { return lexicon.alike(mine, t) }) {
+				named = append(named, k)
+				break
+			}
+		}
+	}
+	return named
+}
+
+// rightRow checks of each row that was chosen that no other row of the table begins with more
+// of the statement's words.
+func (p *proof) rightRow() *Refusal {
+	for _, i := range p.held {
+		r := &p.excerpts[i]
+		if r.Header == "" || r.Text == r.Header {
+			continue
+		}
+		mine := p.label(r)
+		for j := range p.excerpts {
+			if o := &p.excerpts[j]; o.Header != "" && o.table == r.table && !slices.Contains(p.held, j) && p.label(o) > mine {
+				return &Refusal{Stitched, strings.Split(r.Text, " | ")[0]}
+			}
+		}
+	}
+	return nil
+}
+
+// label is how many of the statement's words a row begins with.
+func (p *proof) label(r *reading) (n float64) {
+	first, _, _ := strings.Cut(r.Text, " | ")
+	for t := range newClause(first, nil).terms {
+		if slices.ContainsFunc(p.terms, func(mine string) bool { return mine == t || derived(mine, t) }) {
+			n += weight(t)
+		}
+	}
+	return n
 }
 
 // gain is how much excerpt i says of what is not said yet. A fact counts twice.
@@ -301,20 +393,29 @@ func reasonOf(k factKind) Reason {
 // rivalled reports whether what holds the statement says another thing of the sort.
 func (p *proof) rivalled(f fact) bool {
 	return slices.ContainsFunc(p.held, func(i int) bool {
-		return slices.ContainsFunc(p.excerpts[i].facts, func(e fact) bool { return !e.soft && e.unit != "" && rival(f, e) })
+		return slices.ContainsFunc(p.excerpts[i].facts, func(e fact) bool { return e.unit != "" && (e.soft == f.soft || !e.soft && rival(f, e)) && !same(f, e) })
 	})
 }
 
 // wordsHeld checks that no word of the statement is one that excludes those there.
 func (p *proof) wordsHeld() *Refusal {
 	all := p.heldTerms()
-	for _, t := range p.terms {
-		if lexicon.contradicts(t, all) {
-			return &Refusal{WrongWord, p.wordOf(t)}
+	for _, w := range Words(plainly(withoutBounds(p.text))) {
+		if lexicon.contradicts(Stem(w), all) {
+			return &Refusal{WrongWord, w}
 		}
+	}
+	if !dayAfter.MatchString(p.text) && theDay.MatchString(p.text) && slices.ContainsFunc(p.held, func(i int) bool { return dayAfter.MatchString(p.excerpts[i].said()) }) {
+		return &Refusal{WrongWord, "day"}
 	}
 	return nil
 }
+
+// A rule that counts from the day after something is often told as counting from that day.
+var (
+	theDay   = regexp.MustCompile(`(?i)\bthe day\b`)
+	dayAfter = regexp.MustCompile(`(?i)\bday (after|before|following)\b`)
+)
 
 func (p *proof) heldTerms() map[string]bool {
 	all := map[string]bool{}
@@ -561,10 +662,7 @@ func (p *proof) sameSense() *Refusal {
 	for _, i := range p.held {
 		there = append(there, clauses(p.excerpts[i].said(), known)...)
 	}
-	if excepts(claimed) || excepts(there) {
-		if negative(claimed)%2 != negative(likest(claimed, there))%2 {
-			return &Refusal{Negated, ""}
-		}
+	if negative(claimed)%2 == negative(likest(claimed, there))%2 {
 		return nil
 	}
 	for _, c := range claimed {
@@ -573,10 +671,6 @@ func (p *proof) sameSense() *Refusal {
 		}
 	}
 	return nil
-}
-
-func excepts(all []clause) bool {
-	return slices.ContainsFunc(all, func(c clause) bool { return c.excepts })
 }
 
 func negative(all []clause) (n int) {
@@ -692,7 +786,7 @@ func (p *proof) enough() *Refusal {
 // stands checks again, of a statement that was proven, what no further text can make untrue:
 // that excerpts with all that it rests on hold its facts and some of its words.
 func stands(statement string, rests []Excerpt) *Refusal {
-	p := newProof(statement, rests)
+	p := Read(rests).proof(particle.ReplaceAllString(statement, ""))
 	for i := range rests {
 		p.held = append(p.held, i)
 	}
