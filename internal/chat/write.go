@@ -440,6 +440,8 @@ func (u *unit) excerpt(before []unit) citations.Excerpt {
 	e := citations.Excerpt{Text: u.text, Header: citations.Normal(u.header), Above: citations.Normal(strings.Join(append(above, u.heading), "\n"))}
 	if i := opener(u, before); i >= 0 && u.kind != citations.Row {
 		e.Lead = before[i].text
+	} else if citations.Denies(u.heading) { // "What is not covered"
+		e.Lead = citations.Normal(u.heading)
 	}
 	return e
 }

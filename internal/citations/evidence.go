@@ -144,6 +144,9 @@ func withoutBounds(text string) string {
 	return bounds.ReplaceAllString(text, " ")
 }
 
+// Denies reports whether a text says "not".
+func Denies(text string) bool { return negative(clauses(text, nil)) > 0 }
+
 // clauses takes text apart. Prefixes as in "unpaid" are taken off where one of the known
 // words is left, which are the other text's, too: there both say the same of one word.
 func clauses(text string, known map[string]bool) []clause {

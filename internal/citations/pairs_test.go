@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -50,10 +51,17 @@ func readPairs(t testing.TB) (all []labelled) {
 	return all
 }
 
+// sentence is what an item under a heading such as "What is not covered" is not.
+var sentence = regexp.MustCompile(`(?i)\b(is|are|was|has|have|can|may|must|will|cannot|do|does)\b|^(we|you|tell|ask|send)\b`)
+
 // excerpts takes the passage apart as package chat does: "- " begins an item, " | " stands
 // between a row's cells.
 func (p labelled) excerpts() (out []citations.Excerpt) {
 	header, lead := "", ""
+	heading := p.Section[strings.LastIndex(p.Section, " › ")+1:]
+	if !citations.Denies(heading) {
+		heading = ""
+	}
 	for line := range strings.Lines(p.Passage) {
 		line = strings.TrimSpace(line)
 		e := citations.Excerpt{Above: p.Title + "\n" + p.Section}
@@ -73,7 +81,9 @@ func (p labelled) excerpts() (out []citations.Excerpt) {
 		}
 		for _, r := range kb.Sentences(line) {
 			s := e
-			s.Text = citations.Normal(line[r[0]:r[1]])
+			if s.Text = citations.Normal(line[r[0]:r[1]]); s.Lead == "" && r[0] == 0 && !sentence.MatchString(s.Text) {
+				s.Lead = strings.TrimPrefix(heading, "› ")
+			}
 			if n := len(out); r[0] > 0 && strings.HasSuffix(out[n-1].Text, "?") {
 				s.Lead = out[n-1].Text
 			}

@@ -119,7 +119,7 @@ type proof struct {
 }
 
 func (e Evidence) proof(statement string) *proof {
-	p := &proof{excerpts: slices.Clone(e.readings), text: statement, denies: negative(clauses(statement, nil)) > 0}
+	p := &proof{excerpts: slices.Clone(e.readings), text: statement, denies: Denies(statement)}
 	var rest string
 	p.facts, rest = facts(statement)
 	for t := range newClause(plainly(rest), nil).terms {
@@ -178,7 +178,7 @@ type reading struct {
 }
 
 func read(e Excerpt) reading {
-	r := reading{Excerpt: e, table: e.Header, denies: negative(clauses(e.said(), nil)) > 0, words: map[string]bool{}, terms: map[string]bool{}}
+	r := reading{Excerpt: e, table: e.Header, denies: Denies(e.said()), words: map[string]bool{}, terms: map[string]bool{}}
 	for _, text := range []string{e.said(), e.Header, e.Above} {
 		found, _ := facts(text)
 		r.facts = append(r.facts, found...)
@@ -206,7 +206,7 @@ func (p *proof) choose() {
 	for len(p.held) < min(maxHolders, len(p.excerpts)) {
 		best, most := -1, 0.0
 		for i := range p.excerpts {
-			if slices.Contains(p.held, i) {
+			if slices.Contains(p.held, i) || strings.HasSuffix(p.excerpts[i].Text, "?") { // a question states nothing
 				continue
 			}
 			gain := p.gain(i, terms, told)
@@ -255,9 +255,18 @@ func (p *proof) project() {
 	}
 }
 
-// columns are those, but for the first, in whose header alone a word of the statement stands.
+// columns are those, but for the first, in whose header alone a word of the statement stands,
+// or the unit of one of its numbers.
 func (p *proof) columns(header []string) (named []int) {
 	for k := 1; k < len(header); k++ {
+		words := map[string]bool{}
+		for _, w := range Words(header[k]) {
+			words[w] = true
+		}
+		if slices.ContainsFunc(p.facts, func(f fact) bool { return spelledUnit(f, fact{raw: f.raw}, words) }) {
+			named = append(named, k)
+			continue
+		}
 		for t := range newClause(header[k], nil).terms {
 			alone := !slices.ContainsFunc(header, func(other string) bool {
 				return other != header[k] && newClause(other, nil).terms[t]
@@ -662,7 +671,7 @@ func (p *proof) sameSense() *Refusal {
 	for _, i := range p.held {
 		there = append(there, clauses(p.excerpts[i].said(), known)...)
 	}
-	if negative(claimed)%2 == negative(likest(claimed, there))%2 {
+	if likest, ok := likest(claimed, there); ok && negative(claimed)%2 == negative(likest)%2 {
 		return nil
 	}
 	for _, c := range claimed {
@@ -680,10 +689,10 @@ func negative(all []clause) (n int) {
 	return n
 }
 
-// likest are, for each claimed clause, the clauses there that are most like it, each once.
-func likest(claimed, there []clause) []clause {
+// likest are, for each claimed clause, the clauses there that are most like it, each once;
+// false when there is none for one.
+func likest(claimed, there []clause) (out []clause, ok bool) {
 	used := map[int]bool{}
-	var out []clause
 	for _, c := range claimed {
 		best, most := -1, alikeFrom
 		for i, e := range there {
@@ -691,16 +700,17 @@ func likest(claimed, there []clause) []clause {
 				best, most = i, l
 			}
 		}
-		if best >= 0 {
-			used[best] = true
+		if best < 0 {
+			return nil, false
 		}
+		used[best] = true
 	}
 	for i, e := range there {
 		if used[i] && !(e.inherits && i > 0 && used[i-1]) { // that negation is counted
 			out = append(out, e)
 		}
 	}
-	return out
+	return out, true
 }
 
 // Clauses this much alike say the same thing or its opposite; of several within nearly of
@@ -711,17 +721,17 @@ const (
 )
 
 // sensed reports whether c says "not" as the clause there does that is most like it; where
-// none is like it, whether there is a "not" at all if c has one.
+// none is like it, whether it does as all that is there.
 func sensed(c clause, there []clause) bool {
 	most := 0.0
 	for _, e := range there {
 		most = max(most, likeness(c, e))
 	}
 	if most < alikeFrom {
-		return c.negative%2 == 0 || negative(there) > 0
+		return (c.negative%2 == 1) == (negative(there) > 0)
 	}
 	return slices.ContainsFunc(there, func(e clause) bool {
-		row := strings.Contains(e.text, " | ") && e.negative > 0 // of one cell, nobody knows which
+		row := strings.Count(e.text, " | ") > 1 && e.negative > 0 // of one cell, nobody knows which
 		return likeness(c, e) >= most-nearly && (row || e.negative%2 == c.negative%2)
 	})
 }
