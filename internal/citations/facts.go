@@ -97,7 +97,7 @@ func (f *finder) add(x fact) { f.found = append(f.found, x) }
 
 // linkLike is whatever a reader or a program might take for an address, generously: a
 // scheme, an e-mail address, or a name with a dot and two letters after it.
-var linkLike = regexp.MustCompile(`(?i)(?:\b[a-z][a-z0-9+.-]{1,20}:(?://)?[^\s|]*[^\s|.,;:!?)\]'"]|[\w.+%-]+@[\w-]+(?:\.[\w-]+)*|(?:[\p{L}\p{N}_-]+\.)+\p{L}{2,}(?:[/?#:][^\s|]*[^\s|.,;:!?)\]'"])?)`)
+var linkLike = regexp.MustCompile(`(?i)(?:\b[a-z][a-z0-9+.-]{1,20}:(?://)?[^\s|]*[^\s|.,;:!?)\]'"]|[\w.+%-]+@[\w-]+(?:\.[\w-]+)*|(?:[\p{L}\p{N}_-]+[.．。｡])+\p{L}{2,}(?:[/?#:][^\s|]*[^\s|.,;:!?)\]'"])?)`)
 
 // links takes "note: this" for none: a scheme is followed by no space.
 func (f *finder) links() {
@@ -244,14 +244,29 @@ func (f *finder) dayPoints() {
 
 var (
 	code     = regexp.MustCompile(`(?:\b|[#§])\p{L}+[-./]?\d[\p{L}\d]*(?:[-./]\p{L}*\d[\p{L}\d]*)*\b|\b\d+/\d+\b|\b\d+(?:\.\d+){2,}\b`)
+	glued    = regexp.MustCompile(`\b\d[\d.,]*(\p{L}+)\b`)
+	foreign  = regexp.MustCompile(`[^\P{N}0-9]+`) // digits of other scripts, fractions, superscripts
 	phone    = regexp.MustCompile(`(?:\+|\b0)\d(?:[ ()/-]{0,2}\d){6,14}\b|\(\d{3}\) ?\d{3}-\d{4}\b|\b\d{3}-\d{3}-\d{4}\b`)
 	currency = regexp.MustCompile(`^(?i)(?:usd|eur|gbp|aud|cad|nzd|chf|jpy|a|us|c|nz|au|ca)$`)
 )
 
-// codes are compared as they stand, without hyphens and spaces.
+// codes are compared as they stand, without hyphens and spaces. So are numbers in other digits
+// than 0 to 9, or with letters that are no unit: what is not understood must be there as it is.
 func (f *finder) codes() {
 	f.each(phone, func(at int, m []string) bool {
 		f.add(fact{kind: codeFact, text: m[0], at: at, value: digits(m[0])})
+		return true
+	})
+	f.each(glued, func(at int, m []string) bool {
+		unit := strings.ToLower(m[1])
+		if _, known := units[unit]; known || ordinalEnd[unit] || currency.MatchString(unit) {
+			return false
+		}
+		f.add(fact{kind: codeFact, text: m[0], at: at, value: strings.ToLower(m[0])})
+		return true
+	})
+	f.each(foreign, func(at int, m []string) bool {
+		f.add(fact{kind: codeFact, text: m[0], at: at, value: m[0]})
 		return true
 	})
 	f.each(code, func(at int, m []string) bool {
@@ -263,6 +278,9 @@ func (f *finder) codes() {
 		return true
 	})
 }
+
+// ordinalEnd is what makes numerals ordinals.
+var ordinalEnd = WordSet("st nd rd th")
 
 func digits(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -29,6 +29,7 @@ month     1      month months
 month     3      quarter quarters
 month     12     year years yr yrs
 %         1      % percent pct
+%         0.1    ‰
 dollar    1      $ dollar dollars
 usd       1      usd
 cad       1      cad

@@ -332,7 +332,7 @@ func (p *proof) says(i int, f fact) bool {
 	case nameFact:
 		return r.words[f.value] || r.terms[Stem(f.value)] || r.names(f.value)
 	case linkFact:
-		return strings.Contains(strings.ToLower(r.said()+"\n"+r.Header+"\n"+r.Above), f.value)
+		return strings.Contains(strings.ToLower(r.said()+"\n"+r.Header), f.value)
 	}
 	return holds(f, r.facts, r.words)
 }
@@ -399,12 +399,18 @@ func reasonOf(k factKind) Reason {
 	return WrongName
 }
 
-// rivalled reports whether what holds the statement says another thing of the sort.
+// rivalled reports whether what holds the statement says another thing of the sort: to "a
+// year", any other length of time.
 func (p *proof) rivalled(f fact) bool {
 	return slices.ContainsFunc(p.held, func(i int) bool {
-		return slices.ContainsFunc(p.excerpts[i].facts, func(e fact) bool { return e.unit != "" && (e.soft == f.soft || !e.soft && rival(f, e)) && !same(f, e) })
+		return slices.ContainsFunc(p.excerpts[i].facts, func(e fact) bool {
+			return !e.soft && e.unit != "" && rival(f, e) || e.kind == numberFact && periods[e.unit] && periods[f.unit] && !same(f, e)
+		})
 	})
 }
+
+// periods are the units of time.
+var periods = WordSet("second minute night workday month")
 
 // wordsHeld checks that no word of the statement is one that excludes those there.
 func (p *proof) wordsHeld() *Refusal {
@@ -503,6 +509,7 @@ func (p *proof) boundTogether() *Refusal {
 		maps.DeleteFunc(words, func(w string, _ bool) bool { return !slices.Contains(p.terms, w) })
 		mine, others := 0, 0
 		agrees := false // with the words of some number that is the same
+		here, rivals := map[string]bool{}, map[string]bool{}
 		for h := range p.excerpts {
 			r := &p.excerpts[h]
 			for j, e := range r.facts[:r.own] {
@@ -512,18 +519,63 @@ func (p *proof) boundTogether() *Refusal {
 				there := wordsOf(r, j)
 				switch n := shared(words, there); {
 				case holds(f, r.facts[j:j+1], r.words):
+					maps.Copy(here, there)
 					mine = max(mine, n)
 					agrees = agrees || !contradict(words, there)
 				case rival(f, e) && !p.inOrder(i, r, j):
-					others = max(others, n)
+					if n > others {
+						clear(rivals)
+					}
+					if others = max(others, n); n == others {
+						maps.Copy(rivals, there)
+					}
 				}
 			}
 		}
-		if others > mine || mine > 0 && !agrees {
+		if others > mine || mine > 0 && !agrees || others == mine && others > 0 && others > shared(both(words, rivals), here) || p.carriedOver(f) {
 			return &Refusal{Stitched, f.text}
 		}
 	}
 	return nil
+}
+
+// both are the words that are there.
+func both(words, there map[string]bool) map[string]bool {
+	out := map[string]bool{}
+	for w := range words {
+		if lexicon.meets(w, there) {
+			out[w] = true
+		}
+	}
+	return out
+}
+
+// joints are where one saying of a sentence may end.
+var joints = regexp.MustCompile(`[,;:()–—]|\b(and|but|or|if|unless|when|where|which|who)\b`)
+
+// carriedOver reports whether a number stands in a saying that is, but for the number, another
+// excerpt's than those that have it: "returning is free within 30 days".
+func (p *proof) carriedOver(f fact) bool {
+	start, end := 0, len(p.text)
+	for _, loc := range joints.FindAllStringIndex(p.text, -1) {
+		if loc[1] <= f.at {
+			start = loc[1]
+		} else if loc[0] >= f.at+len(f.text) {
+			end = loc[0]
+			break
+		}
+	}
+	words := newClause(plainly(p.text[start:end]), nil).terms
+	maps.DeleteFunc(words, func(w string, _ bool) bool { return !slices.Contains(p.terms, w) })
+	mine, others := 0, 0
+	for _, i := range p.held {
+		if n := shared(words, p.excerpts[i].terms); p.says(i, f) {
+			mine = max(mine, n)
+		} else {
+			others = max(others, n)
+		}
+	}
+	return others > 2*mine && others > 2
 }
 
 // inOrder reports whether fact j of an excerpt is another fact of the statement, too, and
@@ -676,6 +728,24 @@ func (p *proof) sameSense() *Refusal {
 	}
 	for _, c := range claimed {
 		if !sensed(c, there) {
+			return &Refusal{Negated, strings.TrimSpace(c.text)}
+		}
+	}
+	if negative(claimed) == 0 {
+		return p.affirmsDenied(there)
+	}
+	return nil
+}
+
+// affirmsDenied refuses a statement without a "not" that has all words of a clause with one,
+// beside which it says something that is so.
+func (p *proof) affirmsDenied(there []clause) *Refusal {
+	said := map[string]bool{}
+	for _, t := range p.terms {
+		said[t] = true
+	}
+	for _, c := range there {
+		if c.negative%2 == 1 && len(c.terms) > 2 && len(both(c.terms, said)) == len(c.terms) {
 			return &Refusal{Negated, strings.TrimSpace(c.text)}
 		}
 	}
