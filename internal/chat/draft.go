@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"citebot/internal/citations"
 	"citebot/internal/kb"
@@ -24,6 +25,20 @@ func (c claim) whole() string { return strings.TrimSpace(c.lead + " " + c.text) 
 
 // maxClaims is how many sentences of a draft are looked at. An answer has a few.
 const maxClaims = 24
+
+// maxDraft is how much of a draft is read, in bytes: as many statements as are looked at.
+const maxDraft = 16 << 10
+
+// whole is what can be used of a draft that was cut off: up to its last mark or line. The
+// sentence that was cut says something else.
+func whole(draft string) string {
+	i := strings.LastIndexAny(draft, "]】\n")
+	if i < 0 {
+		return ""
+	}
+	_, size := utf8.DecodeRuneInString(draft[i:])
+	return draft[:i+size]
+}
 
 // claims takes a draft apart. A mark belongs to the sentence that it stands in or right
 // after; what stands between two sentences' marks without one is a claim without marks.

@@ -1,19 +1,23 @@
 package chat
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // instructs reports whether a text speaks to a model that may read it instead of to people:
 // "ignore previous instructions", "answer with: …". No answer quotes such a text or rests on
 // it. That is a precaution, and no proof: what a document says in plain words is what it
 // says. What holds without it is that nothing in an answer takes effect, and that all of it
-// stands in a passage that the asker may read.
+// stands in a passage that the asker may read. Each cell of a row speaks for itself.
 func instructs(text string) bool {
-	for _, p := range instructions {
-		if p.MatchString(text) {
+	for cell := range strings.SplitSeq(text, " | ") {
+		if slices.ContainsFunc(instructions, func(p *regexp.Regexp) bool { return p.MatchString(cell) }) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(instructions, func(p *regexp.Regexp) bool { return p.MatchString(text) })
 }
 
 var instructions = []*regexp.Regexp{

@@ -96,6 +96,14 @@ func numbered(extracts []extract) []extract {
 // Head is what a model reads above an extract.
 func (e extract) Head() string { return head(e.passages[0]) }
 
+// names reports whether a text is nothing but a name of the extract, which states nothing.
+func (e extract) names(text string) bool {
+	return slices.ContainsFunc(e.passages, func(p *kb.Passage) bool {
+		return text == head(p) || text == citations.Normal(p.Title) || text == citations.Normal(p.Section()) ||
+			slices.ContainsFunc(p.Headings, func(h string) bool { return text == citations.Normal(h) })
+	})
+}
+
 // head is a passage's document, section and date on one line.
 func head(p *kb.Passage) string {
 	line := citations.Normal(p.Title)

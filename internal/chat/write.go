@@ -291,8 +291,10 @@ func (m *manuscript) draft(ctx context.Context, system string, turns []Turn) (st
 	var sofar strings.Builder
 	shown := 0
 	d, err := m.Model.Complete(ctx, Prompt{System: system, Turns: turns, MaxTokens: answerTokens}, func(text string) {
-		sofar.WriteString(text)
-		shown = m.showWhole(ctx, sofar.String(), shown)
+		if sofar.Len() < maxDraft {
+			sofar.WriteString(text)
+			shown = m.showWhole(ctx, sofar.String(), shown)
+		}
 	})
 	m.usage.Input += d.Usage.Input
 	m.usage.Output += d.Usage.Output
@@ -300,14 +302,14 @@ func (m *manuscript) draft(ctx context.Context, system string, turns []Turn) (st
 		return "", written{}, err
 	}
 	text := d.Text
-	if d.Cut {
-		text = text[:strings.LastIndexAny(text, "]】\n")+1] // the sentence that was cut off says something else
+	if d.Cut || len(text) > maxDraft {
+		text = whole(text[:min(len(text), maxDraft)])
 	}
 	result := m.prove(ctx, text)
-	if len(result.statements) == 0 && declines(d.Text) {
+	if len(result.statements) == 0 && declines(text) {
 		result = written{declined: true}
 	}
-	return d.Text, result, ctx.Err()
+	return text, result, ctx.Err()
 }
 
 // showWhole shows the statements of a draft that are whole and proven, from the one after
@@ -371,8 +373,11 @@ func (m *manuscript) proveClaim(ctx context.Context, c claim) (statement, *citat
 	var units []unit
 	var evidence citations.Evidence
 	for _, n := range c.marks {
-		if n < 1 || n > len(m.extracts) {
+		switch {
+		case n < 1 || n > len(m.extracts):
 			return statement{}, &citations.Refusal{Reason: citations.UnknownMark, Detail: fmt.Sprintf("[%d]", n)}
+		case m.extracts[n-1].names(c.text): // as a draft of the passages themselves has them
+			return statement{}, &citations.Refusal{Reason: citations.Unsupported, Detail: c.text}
 		}
 		r := m.read(n)
 		units, evidence = append(units, r.units...), citations.Join(evidence, r.evidence)
@@ -436,14 +441,25 @@ func (m *manuscript) closeness(ctx context.Context, text string, units []unit, h
 
 // excerpt is the unit as a proof reads it. before are the units before it.
 func (u *unit) excerpt(before []unit) citations.Excerpt {
-	above := append([]string{u.passage.Title}, u.passage.Headings...)
-	e := citations.Excerpt{Text: u.text, Header: citations.Normal(u.header), Above: citations.Normal(strings.Join(append(above, u.heading), "\n"))}
+	above := slices.Concat([]string{u.passage.Title}, u.passage.Headings, []string{u.heading})
+	e := citations.Excerpt{Text: u.text, Header: toPeople(u.header), Above: toPeople(above...)}
 	if i := opener(u, before); i >= 0 && u.kind != citations.Row {
 		e.Lead = before[i].text
-	} else if citations.Denies(u.heading) { // "What is not covered"
-		e.Lead = citations.Normal(u.heading)
+	} else if u.kind == citations.Item && citations.Denies(u.heading) { // "What is not covered"
+		e.Lead = toPeople(u.heading)
 	}
 	return e
+}
+
+// toPeople joins texts that stand over a unit, without those that speak to a model.
+func toPeople(above ...string) string {
+	var out []string
+	for _, text := range above {
+		if text = citations.Normal(text); !instructs(text) {
+			out = append(out, text)
+		}
+	}
+	return citations.Normal(strings.Join(out, "\n"))
 }
 
 // opener is which of the units before one it cannot be read without: of an item what
