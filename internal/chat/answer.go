@@ -59,7 +59,7 @@ func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Progres
 	}
 	if a.Writer != nil && answer.Verdict != citations.NoAnswer {
 		stages.begin(Writing)
-		m.show = stages.statement
+		m.show, m.nearest = stages.statement, signals.Unit
 		answer = a.write(ctx, m, q, found, answer)
 	}
 	stages.begin(Checking)

@@ -119,6 +119,7 @@ type manuscript struct {
 	asked    string // the question as it was asked
 	history  []Turn
 	hits     []kb.Hit
+	nearest  float64             // cosine of the question with the best unit; 0: not known
 	extracts []extract           // what the model is given
 	readings map[int]readExtract // by the extract's number, made when it is first cited
 	usage    citations.Usage
@@ -305,11 +306,37 @@ func (m *manuscript) draft(ctx context.Context, system string, turns []Turn) (st
 	if d.Cut || len(text) > maxDraft {
 		text = whole(text[:min(len(text), maxDraft)])
 	}
-	result := m.prove(ctx, text)
+	result := m.toThePoint(ctx, m.prove(ctx, text))
 	if len(result.statements) == 0 && declines(text) {
 		result = written{declined: true}
 	}
 	return text, result, ctx.Err()
+}
+
+// offBy is by how much less a statement's units may be like the question than the unit that
+// is most like it, as cosines: what is further off answers something else.
+const offBy = 0.12
+
+// toThePoint drops all statements of a draft where none is about the question.
+func (m *manuscript) toThePoint(ctx context.Context, w written) written {
+	if m.similar == nil || m.nearest == 0 || len(w.statements) == 0 {
+		return w
+	}
+	var texts []string
+	for _, s := range w.statements {
+		for i := range s.units {
+			texts = append(texts, s.units[i].inContext())
+		}
+	}
+	cosines, err := m.similar(ctx, m.inquiry.spoken, texts)
+	if err != nil || len(cosines) == 0 || slices.Max(cosines) >= m.nearest-offBy {
+		return w
+	}
+	for _, s := range w.statements {
+		w.refused = append(w.refused, citations.Refused{Text: s.text, Refusal: citations.Refusal{Reason: citations.OffQuestion}})
+	}
+	w.statements, w.begun = nil, false
+	return w
 }
 
 // showWhole shows the statements of a draft that are whole and proven, from the one after

@@ -43,10 +43,11 @@ const (
 	Unsupported Reason = "not in passage" // too little of it is there
 	Markup      Reason = "markup"         // holds links, mentions or HTML
 	TooLong     Reason = "too long"
+	OffQuestion Reason = "off the question" // held, and no answer
 )
 
 // Reasons are all of them.
-var Reasons = []Reason{NoMark, UnknownMark, WrongNumber, WrongDate, WrongName, WrongLink, WrongWord, Negated, Stitched, Unsupported, Markup, TooLong}
+var Reasons = []Reason{NoMark, UnknownMark, WrongNumber, WrongDate, WrongName, WrongLink, WrongWord, Negated, Stitched, Unsupported, Markup, TooLong, OffQuestion}
 
 // A Refusal says why a statement is not held.
 type Refusal struct {
