@@ -194,7 +194,7 @@ func (s *Server) acknowledge(d *delivery, a Ack) {
 		s.acks = append(s.acks, a)
 	}
 	s.forgetAcked()
-	if a.Latency > ackLasts {
+	if a.Latency > slowdown*ackLasts {
 		s.misack("envelope %s: acknowledged after %v; Slack waits %v", d.id, a.Latency.Round(time.Millisecond), ackLasts)
 		return
 	}

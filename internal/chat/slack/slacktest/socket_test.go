@@ -271,7 +271,7 @@ func TestLateAck(t *testing.T) {
 	s.SetNow(func() time.Time { return time.Now().Add(late) })
 	ws := dial(t, s)
 	act := s.Send(s.Command(Alice, General, "/ask", ""))
-	s.See(func(*State) { late = 4 * time.Second })
+	s.See(func(*State) { late = 20 * time.Second })
 	writeFrame(t, ws, map[string]any{"envelope_id": act.Envelopes[0], "payload": map[string]any{"text": "too late"}})
 	if err := s.AwaitAcks(timely(t), act.Envelopes...); err != nil {
 		t.Fatal(err)

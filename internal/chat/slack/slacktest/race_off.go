@@ -1,0 +1,5 @@
+//go:build !race
+
+package slacktest
+
+const slowdown = 1
