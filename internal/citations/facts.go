@@ -54,10 +54,10 @@ const (
 // in its place. text is in Normal form.
 func facts(text string) (found []fact, rest string) {
 	f := finder{text: text, rest: text}
-	if strings.ContainsAny(text, ".:@") {
+	if strings.ContainsAny(text, ".:@．。｡") {
 		f.links()
 	}
-	if strings.ContainsAny(text, "0123456789") { // most sentences have none, and patterns are slow
+	if strings.ContainsFunc(text, unicode.IsNumber) { // most sentences have none, and patterns are slow
 		f.dates()
 		f.clocks()
 		f.codes()
