@@ -205,7 +205,7 @@ func (c *counter) number(i int) int {
 		m, i, after = before, start, end
 	}
 	counts := m.unit != ""
-	if soft && !counts || !counts && c.word(i) == "one" {
+	if soft && !counts || !counts && c.word(i) == "one" && end == i+1 {
 		return i // an article, a pronoun
 	}
 	if c.word(after) == "and" && c.word(after+1) == "a" && c.word(after+2) == "half" {
