@@ -83,7 +83,7 @@ func TestRedeliver(t *testing.T) {
 	if len(ids) != 1 || ids[0] == act.Envelopes[0] || e.Request.EnvelopeID != ids[0] || e.Request.RetryAttempt != 1 || e.Request.RetryReason != "timeout" {
 		t.Errorf("again in %v: %+v", ids, e.Request)
 	}
-	s.RedeliverAfter = time.Millisecond
+	s.RedeliverAfter = time.Second
 	ids = s.Redeliver()
 	if e := l.next(t, socketmode.EventTypeEventsAPI); e.Request.RetryAttempt != 2 {
 		t.Errorf("again: %+v", e.Request)
