@@ -59,7 +59,10 @@ func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Progres
 	}
 	if a.Writer != nil && answer.Verdict != citations.NoAnswer {
 		stages.begin(Writing)
-		m.show, m.nearest = stages.statement, signals.Unit
+		m.nearest = signals.Unit
+		if progress != nil {
+			m.show = stages.statement
+		}
 		answer = a.write(ctx, m, q, found, answer)
 	}
 	stages.begin(Checking)
@@ -86,9 +89,7 @@ func (w *stopwatch) begin(s Stage) {
 
 // statement tells of a statement that was proven while the stage goes on.
 func (w *stopwatch) statement(text string) {
-	if w.progress != nil {
-		w.progress(Progress{Stage: w.stage, Statement: text})
-	}
+	w.progress(Progress{Stage: w.stage, Statement: text})
 }
 
 func (w *stopwatch) end() {

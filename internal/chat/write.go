@@ -123,7 +123,7 @@ type manuscript struct {
 	extracts []extract           // what the model is given
 	readings map[int]readExtract // by the extract's number, made when it is first cited
 	usage    citations.Usage
-	show     func(statement string) // told each as soon as it is proven
+	show     func(statement string) // told each as soon as it is proven; may be nil
 }
 
 // A readExtract is an extract taken apart: its units, and the same as evidence.
@@ -292,8 +292,8 @@ func (m *manuscript) draft(ctx context.Context, system string, turns []Turn) (st
 	var sofar strings.Builder
 	shown := 0
 	d, err := m.Model.Complete(ctx, Prompt{System: system, Turns: turns, MaxTokens: answerTokens}, func(text string) {
-		if sofar.Len() < maxDraft {
-			sofar.WriteString(text)
+		sofar.WriteString(text)
+		if m.show != nil && sofar.Len() < maxDraft && strings.ContainsAny(text, ".!?]】\n") {
 			shown = m.showWhole(ctx, sofar.String(), shown)
 		}
 	})

@@ -856,6 +856,7 @@ func (p *proof) enough() *Refusal {
 		share = 1
 	}
 	switch {
+	case len(p.held) == 0: // "a day" counts nothing that has to be there
 	case share >= enoughWords:
 		return nil
 	case share >= someWords && p.Meaning != nil && p.Meaning(p.held) >= enoughCosine:
