@@ -54,6 +54,7 @@ func TestLLMPrompt(t *testing.T) {
 		"{{define":             "unclosed action",
 		`{{define "answer"}}x`: "unexpected EOF",
 		`{{define "answer"}}Answer.{{end}}{{define "question"}}{{.Nothing}}{{end}}`: "Nothing",
+		`{{define "answer"}}{{range .Extracts}}{{.Nothing}}{{end}}{{end}}`:          "Nothing",
 		`{{define "answer"}}Answer.{{end}}`:                                         `"question"`,
 	} {
 		file := write(t, "prompt.tmpl", text)

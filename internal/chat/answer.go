@@ -57,6 +57,7 @@ func (a *Answerer) Answer(ctx context.Context, q Question, progress func(Progres
 	if a.Signals != nil {
 		a.Signals(q, signals)
 	}
+	answer.Usage = m.usage // of putting the question into full words
 	if a.Writer != nil && answer.Verdict != citations.NoAnswer {
 		stages.begin(Writing)
 		m.nearest = signals.Unit

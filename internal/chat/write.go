@@ -67,8 +67,11 @@ func NewWriter(m Model, tokens func(string) int, context int, prompt string) (*W
 		return nil, err
 	}
 	w := &Writer{Model: m, Tokens: tokens, Context: context, prompt: t}
+	sample := promptData{
+		Extracts: []extract{{N: 1, passages: []*kb.Passage{{}}}}, History: []Turn{{}}, Question: "?", Standalone: "?", Refused: []refusedClaim{{}},
+	}
 	for _, name := range []string{"answer", "question", "again", "standalone", "conversation"} {
-		if err := t.ExecuteTemplate(new(strings.Builder), name, promptData{}); err != nil {
+		if err := t.ExecuteTemplate(new(strings.Builder), name, sample); err != nil {
 			return nil, err
 		}
 	}
